@@ -1,0 +1,58 @@
+import type { OutputTarget } from './function-spec.js';
+
+/**
+ * What a function of ours accepts: an S3 notification (from a trigger, or the same shape made by `mapOverBucket`), or a
+ * direct invocation. `scar` is what the client adds; a plain S3 notification has none.
+ */
+export interface InvocationEvent {
+  Records?: S3EventRecord[];
+  scar?: InvocationOptions;
+}
+
+/**
+ * What one invocation may override. Precedence: script, then args, then the function's script, then the function's
+ * args, then the image's ENTRYPOINT and CMD.
+ */
+export interface InvocationOptions {
+  version: 1;
+  /** `run` (default) runs the container; `preheat` only brings the image in, then holds the environment. */
+  action?: 'run' | 'preheat';
+  /** Text of a script that replaces whatever the function would run. */
+  script?: string;
+  args?: string[];
+  /** Variables for this container only; they win over the function's. */
+  environment?: Record<string, string>;
+  /** Replaces the function's output targets. */
+  output?: OutputTarget[];
+  /** For `preheat`: how long this environment stays busy after the image is in, so that the next event needs another one. */
+  holdMs?: number;
+}
+
+/**
+ * One record of an S3 event notification, as far as we read it.
+ * `object.key` is URL-encoded with `+` for a space
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
+ */
+export interface S3EventRecord {
+  eventSource: 'aws:s3';
+  eventName: string;
+  eventTime: string;
+  awsRegion?: string;
+  s3: {
+    bucket: { name: string; arn?: string };
+    object: { key: string; size?: number; eTag?: string; versionId?: string; sequencer?: string };
+  };
+}
+
+/** A key as notifications carry it: percent-encoded UTF-8, `+` for a space, `/` as it is. */
+export function encodeEventKey(key: string): string {
+  return encodeURIComponent(key)
+    .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replace(/%20/g, '+')
+    .replace(/%2F/g, '/');
+}
+
+/** The inverse of {@link encodeEventKey}. */
+export function decodeEventKey(encoded: string): string {
+  return decodeURIComponent(encoded.replace(/\+/g, ' '));
+}

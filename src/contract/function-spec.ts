@@ -1,0 +1,71 @@
+/**
+ * What a function is made of: `function.json` in its zip, written by the client and read by the supervisor.
+ * Kept in the package, not in the environment, because Lambda allows only 4 KB of variables.
+ */
+export interface FunctionSpec {
+  version: 1;
+  /** What the user named, for messages: `docker.io/library/debian:12`, `oci:DIR:TAG`. */
+  imageReference: string;
+  /** Digest of the platform's manifest, pinned when the function was created: `sha256:...`. */
+  imageDigest: string;
+  imageLocation: ImageLocation;
+  platform: Platform;
+  /** Whether the zip holds a user's script (`SCRIPT_FILE`). */
+  hasScript: boolean;
+  /** Arguments for the image's ENTRYPOINT in place of its CMD; absent: CMD. */
+  args?: string[];
+  /** Where the files of the output folder go. Empty: beside the input's bucket under `output/` (the paper, section 3). */
+  output: OutputTarget[];
+  /** Which runner to use; `auto` takes the first that works. */
+  runner: RunnerChoice;
+  /** Time kept back from the deadline for stage-out and the reply, in ms. */
+  reserveMs: number;
+}
+
+/** Where the environments fetch the image's blobs from. */
+export type ImageLocation =
+  /** A registry, by pinned reference: `registry/repository@sha256:...`. */
+  | { type: 'registry'; reference: string; insecure?: boolean }
+  /** Blobs that the client uploaded: `<prefix>blobs/sha256/<hex>`, the layout of an OCI image layout. */
+  | { type: 's3'; bucket: string; prefix: string };
+
+export interface Platform {
+  os: 'linux';
+  architecture: 'amd64' | 'arm64';
+}
+
+/** Where outputs go, and which of them. */
+export interface OutputTarget {
+  bucket: string;
+  /** Prepended to the path relative to the output folder, as is. Default `output/`. */
+  prefix: string;
+  /** Only files whose relative path ends with one of these. Default: all. */
+  suffixes?: string[];
+}
+
+/** What starts the user's process in its rootfs. */
+export type RunnerName = 'in-process' | 'preload' | 'namespaces';
+export type RunnerChoice = RunnerName | 'auto';
+
+/** Files of the function's zip. */
+export const SPEC_FILE = 'function.json';
+export const SCRIPT_FILE = 'script';
+/** The native runner beside the supervisor, one per architecture: `inroot-amd64`. */
+export const runnerFile = (architecture: Platform['architecture']): string => `inroot-${architecture}`;
+
+/**
+ * Prefix of the function's environment variables that belong to the container. A prefix, as SCAR has it, because the
+ * supervisor shares that environment: an unprefixed `NODE_OPTIONS` or `PATH` of the user's would change the supervisor.
+ */
+export const CONTAINER_VARIABLE_PREFIX = 'CONT_VAR_';
+
+/** Tags on every function that this package makes; `list` selects by the first. */
+export const TAGS = {
+  createdBy: ['createdby', 'scar'],
+  owner: 'owner',
+  image: 'scar:image',
+  digest: 'scar:digest',
+} as const;
+
+/** Kept back from the deadline by default (the paper's successor: 10 s), see {@link FunctionSpec.reserveMs}. */
+export const DEFAULT_RESERVE_MS = 10_000;

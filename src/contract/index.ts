@@ -1,0 +1,4 @@
+export * from './event.js';
+export * from './function-spec.js';
+export * from './outcome.js';
+export * from './variables.js';

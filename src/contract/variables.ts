@@ -1,0 +1,33 @@
+/**
+ * Variables that the container sees, beside the image's ENV and the user's own. The names are SCAR's, of all its
+ * versions, because users' scripts know them.
+ */
+export const CONTAINER_VARIABLES = {
+  /** The invocation's request ID (the paper). */
+  requestId: ['REQUEST_ID'],
+  /** Absolute path of the staged input: `/tmp/$REQUEST_ID/input/<file>` (the paper; 1.0). */
+  inputFile: ['SCAR_INPUT_FILE', 'INPUT_FILE_PATH'],
+  /** `/tmp/$REQUEST_ID/input` (1.0). */
+  inputDirectory: ['TMP_INPUT_DIR'],
+  /** `/tmp/$REQUEST_ID/output`, where outputs are collected (v1; 1.0). */
+  outputDirectory: ['SCAR_OUTPUT_DIR', 'TMP_OUTPUT_DIR'],
+  objectKey: ['STORAGE_OBJECT_KEY'],
+  eventTime: ['EVENT_TIME'],
+  /** The event as JSON, as it came. */
+  event: ['EVENT'],
+  instanceIp: ['INSTANCE_IP'],
+  extraPayload: ['EXTRA_PAYLOAD'],
+} as const;
+
+/** The function's variables that the container gets as they are: its credentials (the paper, section 3) and its Region. */
+export const CREDENTIAL_VARIABLES = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_REGION',
+  'AWS_DEFAULT_REGION',
+] as const;
+
+/** Folders of one invocation below `/tmp/$REQUEST_ID` (the paper, section 3). */
+export const INPUT_FOLDER = 'input';
+export const OUTPUT_FOLDER = 'output';

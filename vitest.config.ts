@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/** One project per kind of test; `vitest --project unit` runs one. Integration tests load what is built in dist/. */
+const kinds = ['unit', 'architecture', 'property', 'protocol', 'integration'] as const;
+
+export default defineConfig({
+  test: {
+    projects: kinds.map((name) => ({
+      test: {
+        name,
+        include: [`test/${name}/**/*.test.ts`],
+        testTimeout: name === 'integration' ? 180_000 : 30_000,
+        hookTimeout: 300_000,
+      },
+    })),
+  },
+});
