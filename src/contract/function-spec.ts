@@ -16,8 +16,6 @@ export interface FunctionSpec {
   args?: string[];
   /** Where the files of the output folder go. Empty: beside the input's bucket under `output/` (the paper, section 3). */
   output: OutputTarget[];
-  /** Which runner to use; `auto` takes the first that works. */
-  runner: RunnerChoice;
   /** Time kept back from the deadline for stage-out and the reply, in ms. */
   reserveMs: number;
 }
@@ -43,9 +41,8 @@ export interface OutputTarget {
   suffixes?: string[];
 }
 
-/** What starts the user's process in its rootfs. */
-export type RunnerName = 'in-process' | 'preload' | 'namespaces';
-export type RunnerChoice = RunnerName | 'auto';
+/** What starts the user's process in its rootfs: the in-process loader, `inroot`. */
+export type RunnerName = 'in-process';
 
 /** Files of the function's zip. */
 export const SPEC_FILE = 'function.json';
