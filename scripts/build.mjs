@@ -1,13 +1,59 @@
 #!/usr/bin/env node
-// Builds dist/: the library, the engine, the supervisor (one file) and the native runner.
-import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// Builds dist/: the library, the engine, the supervisor (one file) and the native runner. Does nothing when dist/ was
+// made of the same sources.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { repository, run, runAsProgram } from './lib/command.mjs';
+import { setUp } from './setup.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const run = (file, args) => execFileSync(file, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+/** What dist/ is made of: files, and folders with all below them. */
+const sources = ['src', 'supervisor', 'scripts/build.mjs', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts'];
+const dist = join(repository, 'dist');
+/** Digest of the sources that dist/ was made of; not part of the package. */
+const stamp = '.sources';
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-run(process.execPath, [join(root, 'node_modules/tsup/dist/cli-default.js')]);
-run('make', ['--no-print-directory', '-C', 'supervisor/inroot', `OUT=${join(root, 'dist/supervisor')}`]);
+/** Builds unless dist/ is up to date. It is put in place whole: a build that fails leaves the last one. */
+export async function build() {
+  const digest = digestOfSources();
+  if (readIfThere(join(dist, stamp)) === digest) return;
+  const fresh = join(repository, `.dist-${process.pid}`);
+  const old = join(repository, `.dist-${process.pid}-old`);
+  const remove = () => {
+    for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', remove);
+  try {
+    await run(process.execPath, [join(repository, 'node_modules/tsup/dist/cli-default.js'), '--out-dir', fresh]);
+    await run('make', ['--no-print-directory', '-C', 'supervisor/inroot', `OUT=${join(fresh, 'supervisor')}`]);
+    writeFileSync(join(fresh, stamp), digest);
+    if (existsSync(dist)) renameSync(dist, old);
+    renameSync(fresh, dist);
+  } finally {
+    remove();
+    process.off('exit', remove);
+  }
+}
+
+function digestOfSources() {
+  const hash = createHash('sha256').update(process.version);
+  for (const source of sources) {
+    const path = join(repository, source);
+    const names = statSync(path).isDirectory() ? readdirSync(path, { recursive: true, encoding: 'utf8' }).sort() : [''];
+    for (const name of names) {
+      const file = join(path, name);
+      if (statSync(file).isFile()) hash.update(`${source}/${name}\0`).update(readFileSync(file)).update('\0');
+    }
+  }
+  return hash.digest('hex');
+}
+
+/** @param {string} path */
+function readIfThere(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
+
+await runAsProgram(import.meta, async () => {
+  await setUp('build');
+  await build();
+});
