@@ -1,0 +1,421 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { ScarError } from '../errors.js';
+import { type AttemptedCall, awsErrorName, awsStatus, fromAwsError } from './errors.js';
+
+/** Files above this many bytes go up in parts of this size, each of which the SDK can send again by itself. */
+export const PART_BYTES = 8 * 1024 * 1024;
+
+/** S3's limit (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). */
+const MAX_PARTS = 10_000;
+
+/** Keys in one DeleteObjects request: S3's limit. */
+const DELETE_BATCH = 1_000;
+
+/** How often a download goes on after a broken connection; the SDK itself retries only until the body begins. */
+const RESUMES = 3;
+
+/** Which object, and which version of it. */
+export interface ObjectAddress {
+  bucket: string;
+  key: string;
+  versionId?: string | undefined;
+}
+
+export interface ObjectHead {
+  /** Size in bytes. */
+  bytes: number;
+  eTag: string | undefined;
+  versionId: string | undefined;
+  contentType: string | undefined;
+  /** User metadata, names in lower case without `x-amz-meta-`. */
+  metadata: Record<string, string>;
+}
+
+export interface ReadOptions {
+  /** Bytes `start` to `end`, both included; without `end` to the last one. */
+  range?: { start: number; end?: number };
+  /** Refuses (`service`, 412) if the object is no longer the one with this ETag. */
+  ifMatch?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface WriteOptions {
+  contentType?: string | undefined;
+  /** User metadata: names and values in printable ASCII. */
+  metadata?: Record<string, string> | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ListOptions {
+  /** Only keys that begin with it. Default: all. */
+  prefix?: string;
+  /** Only keys after this one, in S3's order (UTF-8 bytes). */
+  startAfter?: string;
+  /** Keys a page, 1 to 1,000. Default 1,000. */
+  pageSize?: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ListedObject {
+  key: string;
+  bytes: number;
+  eTag: string | undefined;
+  lastModified: Date | undefined;
+}
+
+/**
+ * S3 as this package needs it: streams, pages, and errors that are `ScarError`s: `bucket-not-found`, `object-not-found`,
+ * `permission-denied` (naming the IAM action), or `service`. An abort throws the signal's reason.
+ */
+export interface ObjectStore {
+  head(object: ObjectAddress, signal?: AbortSignal): Promise<ObjectHead>;
+  /** The object's bytes as they come. Destroy the stream, or read it to its end. */
+  read(object: ObjectAddress, options?: ReadOptions): Promise<ObjectHead & { body: Readable }>;
+  /**
+   * The object into a file, which is replaced. A connection that breaks midway is taken up again where it broke, up to
+   * {@link RESUMES} times, and only while the object stays the same. Errors of the file system are thrown as they are.
+   */
+  readFile(object: ObjectAddress, file: string, options?: { signal?: AbortSignal | undefined }): Promise<ObjectHead>;
+  /** A small object, sent in one request. */
+  write(object: ObjectAddress, bytes: Uint8Array | string, options?: WriteOptions): Promise<void>;
+  /**
+   * A file of any size: in one request up to {@link PART_BYTES}, else in parts of which `parallelParts` (default 3) are in
+   * memory at a time; a failed or aborted upload leaves no parts behind. Returns the bytes sent.
+   */
+  writeFile(
+    object: ObjectAddress,
+    file: string,
+    options?: WriteOptions & { parallelParts?: number },
+  ): Promise<{ bytes: number }>;
+  /** The bucket's objects in key order, one page at a time, fetched when asked for. */
+  list(bucket: string, options?: ListOptions): AsyncIterable<ListedObject[]>;
+  /** Deletes one object; fine if there is none. */
+  delete(object: ObjectAddress, signal?: AbortSignal): Promise<void>;
+  /** Deletes many objects in batches of 1,000; fine where there are none. Throws the first refusal after trying all. */
+  deleteAll(bucket: string, keys: Iterable<string>, signal?: AbortSignal): Promise<void>;
+}
+
+/** The {@link ObjectStore} behind an S3 client; who made the client closes it. */
+export function objectStore(client: S3Client): ObjectStore {
+  return new S3ObjectStore(client);
+}
+
+class S3ObjectStore implements ObjectStore {
+  readonly #client: S3Client;
+
+  constructor(client: S3Client) {
+    this.#client = client;
+  }
+
+  async head(object: ObjectAddress, signal?: AbortSignal): Promise<ObjectHead> {
+    const { bucket, key, versionId } = object;
+    try {
+      const command = new HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId });
+      return describeObject(await this.#client.send(command, sending(signal)));
+    } catch (error) {
+      throw await this.#objectError(error, object, reading(object, signal));
+    }
+  }
+
+  async read(object: ObjectAddress, options: ReadOptions = {}): Promise<ObjectHead & { body: Readable }> {
+    const { bucket, key, versionId } = object;
+    const { range, ifMatch, signal } = options;
+    try {
+      const command = new GetObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        VersionId: versionId,
+        Range: range && `bytes=${range.start}-${range.end ?? ''}`,
+        IfMatch: ifMatch,
+      });
+      const answer = await this.#client.send(command, sending(signal));
+      if (!answer.Body) throw new Error('the answer has no body');
+      const body = answer.Body as Readable;
+      // A stream that breaks before somebody reads it must fail its reader, not the process.
+      body.on('error', () => {});
+      if (signal) addAbortSignal(signal, body);
+      return { ...describeObject(answer), body };
+    } catch (error) {
+      throw await this.#objectError(error, object, reading(object, signal));
+    }
+  }
+
+  async readFile(
+    object: ObjectAddress,
+    file: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<ObjectHead> {
+    const first = await this.read(object, { signal });
+    const handle = await openOrDestroy(file, first.body);
+    try {
+      let body = first.body;
+      let received = 0;
+      for (let resumes = 0; ; resumes++) {
+        const part = await copy(body, handle);
+        received += part.bytes;
+        if (received === first.bytes && !part.broken) return first;
+        if (signal?.aborted || resumes === RESUMES || received >= first.bytes) {
+          const cause = part.broken ?? new Error(`${received} of ${first.bytes} bytes came`);
+          throw fromAwsError(cause, reading(object, signal));
+        }
+        ({ body } = await this.read(object, { range: { start: received }, ifMatch: first.eTag, signal }));
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async write(object: ObjectAddress, bytes: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
+    const { signal } = options;
+    try {
+      await this.#client.send(new PutObjectCommand({ ...putInput(object, options), Body: bytes }), sending(signal));
+    } catch (error) {
+      throw await this.#objectError(error, object, writing(object, signal));
+    }
+  }
+
+  async writeFile(
+    object: ObjectAddress,
+    file: string,
+    options: WriteOptions & { parallelParts?: number } = {},
+  ): Promise<{ bytes: number }> {
+    const handle = await open(file, 'r');
+    try {
+      const { size } = await handle.stat();
+      if (size <= PART_BYTES) {
+        const bytes = await handle.readFile();
+        await this.write(object, bytes, options);
+        return { bytes: bytes.length };
+      }
+      await this.#upload(object, createReadStream(file, { fd: handle, autoClose: false }), size, options);
+      return { bytes: size };
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #upload(
+    object: ObjectAddress,
+    body: Readable,
+    size: number,
+    options: WriteOptions & { parallelParts?: number },
+  ): Promise<void> {
+    // Only large files need it, and loading it costs the supervisor's cold start.
+    const { Upload } = await import('@aws-sdk/lib-storage');
+    const { signal, parallelParts = 3 } = options;
+    const upload = new Upload({
+      client: this.#client,
+      params: { ...putInput(object, options), Body: body },
+      partSize: Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS)),
+      queueSize: parallelParts,
+      leavePartsOnError: false,
+    });
+    const abort = () => void upload.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      signal?.throwIfAborted();
+      await upload.done();
+    } catch (error) {
+      throw await this.#objectError(error, object, writing(object, signal));
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      body.destroy();
+    }
+  }
+
+  async *list(bucket: string, options: ListOptions = {}): AsyncGenerator<ListedObject[]> {
+    const { prefix, startAfter, pageSize, signal } = options;
+    let continuation: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: prefix,
+        StartAfter: startAfter,
+        MaxKeys: pageSize,
+        ContinuationToken: continuation,
+        // XML 1.0 has no form for most control characters, which keys may contain.
+        EncodingType: 'url',
+      });
+      const call = { doing: `list s3://${bucket}/${prefix ?? ''}`, permission: 's3:ListBucket', signal };
+      const page = await this.#client.send(command, sending(signal)).catch((error: unknown) => {
+        throw bucketError(error, bucket, call);
+      });
+      const decode = page.EncodingType === 'url' ? decodeListedKey : (key: string) => key;
+      yield (page.Contents ?? []).map((entry) => ({
+        key: decode(entry.Key ?? ''),
+        bytes: entry.Size ?? 0,
+        eTag: entry.ETag,
+        lastModified: entry.LastModified,
+      }));
+      continuation = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (continuation !== undefined);
+  }
+
+  async delete(object: ObjectAddress, signal?: AbortSignal): Promise<void> {
+    const { bucket, key, versionId } = object;
+    try {
+      const command = new DeleteObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId });
+      await this.#client.send(command, sending(signal));
+    } catch (error) {
+      throw bucketError(error, bucket, deleting(object, signal));
+    }
+  }
+
+  async deleteAll(bucket: string, keys: Iterable<string>, signal?: AbortSignal): Promise<void> {
+    let refused: { key: string; name: string; message: string } | undefined;
+    for (const batch of batches(keys, DELETE_BATCH)) {
+      const command = new DeleteObjectsCommand({
+        Bucket: bucket,
+        Delete: { Objects: batch.map((Key) => ({ Key })), Quiet: true },
+      });
+      const call = deleting({ bucket, key: batch[0] ?? '' }, signal);
+      const answer = await this.#client.send(command, sending(signal)).catch((error: unknown) => {
+        throw bucketError(error, bucket, call);
+      });
+      const error = answer.Errors?.[0];
+      if (error) refused ??= { key: error.Key ?? '', name: error.Code ?? 'Error', message: error.Message ?? '' };
+    }
+    if (refused) {
+      const cause = Object.assign(new Error(refused.message), { name: refused.name });
+      throw fromAwsError(cause, deleting({ bucket, key: refused.key }, signal));
+    }
+  }
+
+  /** Tells a missing bucket from a missing key, which a HEAD request's bare 404 does not. */
+  async #objectError(error: unknown, object: ObjectAddress, call: AttemptedCall): Promise<unknown> {
+    const { bucket, key } = object;
+    const name = awsErrorName(error);
+    if (name === 'NoSuchBucket') return bucketNotFound(bucket, call, error);
+    const missing = name === 'NoSuchKey' || name === 'NoSuchVersion' || awsStatus(error) === 404;
+    if (!missing) return fromAwsError(error, call);
+    if (name !== 'NoSuchKey' && name !== 'NoSuchVersion' && !(await this.#bucketExists(bucket, call.signal))) {
+      return bucketNotFound(bucket, call, error);
+    }
+    const version = object.versionId === undefined ? '' : ` in version ${object.versionId}`;
+    return new ScarError(
+      'object-not-found',
+      `Could not ${call.doing}: the bucket has no object ${JSON.stringify(key)}${version}. ` +
+        'Keys are case-sensitive and have no leading slash',
+      { context: { bucket, key, versionId: object.versionId }, cause: error },
+    );
+  }
+
+  /** False only if S3 says so: without permission to look, the bucket is taken to exist. */
+  async #bucketExists(bucket: string, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      await this.#client.send(new HeadBucketCommand({ Bucket: bucket }), sending(signal));
+      return true;
+    } catch (error) {
+      return awsStatus(error) !== 404;
+    }
+  }
+}
+
+function sending(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {};
+}
+
+function putInput({ bucket, key }: ObjectAddress, { contentType, metadata }: WriteOptions) {
+  return { Bucket: bucket, Key: key, ContentType: contentType, Metadata: metadata };
+}
+
+function reading({ bucket, key, versionId }: ObjectAddress, signal?: AbortSignal): AttemptedCall {
+  return {
+    doing: `read s3://${bucket}/${key}`,
+    // Without s3:ListBucket, S3 answers 403 for a key that does not exist too
+    // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
+    permission: `${versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'} (or s3:ListBucket, if the key may not exist)`,
+    signal,
+  };
+}
+
+function writing({ bucket, key }: ObjectAddress, signal?: AbortSignal): AttemptedCall {
+  return { doing: `write s3://${bucket}/${key}`, permission: 's3:PutObject', signal };
+}
+
+function deleting({ bucket, key }: ObjectAddress, signal?: AbortSignal): AttemptedCall {
+  return { doing: `delete s3://${bucket}/${key}`, permission: 's3:DeleteObject', signal };
+}
+
+function bucketError(error: unknown, bucket: string, call: AttemptedCall): unknown {
+  return awsErrorName(error) === 'NoSuchBucket' ? bucketNotFound(bucket, call, error) : fromAwsError(error, call);
+}
+
+function bucketNotFound(bucket: string, call: AttemptedCall, cause: unknown): ScarError {
+  return new ScarError(
+    'bucket-not-found',
+    `Could not ${call.doing}: there is no bucket ${JSON.stringify(bucket)}. Create it, or correct its name`,
+    { context: { bucket }, cause },
+  );
+}
+
+function describeObject(answer: {
+  ContentLength?: number | undefined;
+  ETag?: string | undefined;
+  VersionId?: string | undefined;
+  ContentType?: string | undefined;
+  Metadata?: Record<string, string> | undefined;
+}): ObjectHead {
+  return {
+    bytes: answer.ContentLength ?? 0,
+    eTag: answer.ETag,
+    versionId: answer.VersionId,
+    contentType: answer.ContentType,
+    metadata: answer.Metadata ?? {},
+  };
+}
+
+/** Listed keys are encoded like a form's: `+` is a space, a plus sign is `%2B`. */
+function decodeListedKey(encoded: string): string {
+  return decodeURIComponent(encoded.replace(/\+/g, ' '));
+}
+
+async function openOrDestroy(file: string, body: Readable): Promise<FileHandle> {
+  try {
+    return await open(file, 'w');
+  } catch (error) {
+    body.destroy();
+    throw error;
+  }
+}
+
+/** Writes a body to a file as far as it comes: `broken` is what ended it early. The file's own errors are thrown. */
+async function copy(body: Readable, handle: FileHandle): Promise<{ bytes: number; broken?: unknown }> {
+  let bytes = 0;
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  try {
+    for (;;) {
+      const next = await chunks.next().catch((broken: unknown) => ({ broken }));
+      if ('broken' in next) return { bytes, broken: next.broken };
+      if (next.done) return { bytes };
+      await handle.writeFile(next.value);
+      bytes += next.value.length;
+    }
+  } finally {
+    body.destroy();
+  }
+}
+
+function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length === size) {
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
