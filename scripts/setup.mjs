@@ -4,7 +4,8 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandError, capture, duration, repository, run, runAsProgram } from './lib/command.mjs';
+import { CommandError, capture, repository, run, runAsProgram } from './lib/command.mjs';
+import { progressLine } from './lib/progress-line.mjs';
 
 const build = ['gcc', 'libc6-dev', 'make'];
 const quickstart = [...build, 'debian-archive-keyring', 'mmdebstrap'];
@@ -93,7 +94,6 @@ async function withoutServices(install) {
  * @param {string} label
  */
 function apt(args, label) {
-  const started = performance.now();
   const line = progressLine(`set-up: ${label}`);
   const options = ['-o', 'APT::Status-Fd=3', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0'];
   const child = spawn('apt-get', [...options, ...args], {
@@ -108,32 +108,22 @@ function apt(args, label) {
   }
   child.stdio[3]?.setEncoding('utf8').on('data', (text) => {
     const [, , percent] = text.trimEnd().split('\n').at(-1)?.split(':') ?? [];
-    line.update(`${Math.round(Number(percent ?? 0))} %`);
+    line.update(`${Math.round(Number(percent) || 0)} %`);
   });
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new CommandError(`apt-get could not be started: ${error.message}`)));
     child.once('close', (code) => {
-      line.end(code === 0 ? duration(performance.now() - started) : 'failed');
-      if (code === 0) resolve(undefined);
-      else
-        reject(
-          new CommandError(`apt-get ${args.join(' ')} failed:\n${output.trimEnd().split('\n').slice(-20).join('\n')}`),
-        );
+      if (code === 0) {
+        line.done();
+        resolve(undefined);
+        return;
+      }
+      line.failed();
+      reject(
+        new CommandError(`apt-get ${args.join(' ')} failed:\n${output.trimEnd().split('\n').slice(-20).join('\n')}`),
+      );
     });
   });
-}
-
-/** One line that is rewritten on a terminal, and printed once where there is none. @param {string} label */
-function progressLine(label) {
-  const terminal = process.stderr.isTTY;
-  const short = label.length > 100 ? `${label.slice(0, 97)}...` : label;
-  if (!terminal) process.stderr.write(`${label} ...`);
-  return {
-    /** @param {string} text */
-    update: (text) => terminal && process.stderr.write(`\r\x1b[K${short} ... ${text}`),
-    /** @param {string} text */
-    end: (text) => process.stderr.write(terminal ? `\r\x1b[K${short}: ${text}\n` : ` ${text}\n`),
-  };
 }
 
 /** `npm ci` when node_modules is missing or is not what package-lock.json says. */
