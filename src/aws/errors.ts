@@ -35,6 +35,15 @@ const NETWORK = new Set([
   'TimeoutError',
 ]);
 
+/** Throttles, as the services name them, S3's under status 503. */
+const THROTTLED = new Set([
+  'TooManyRequestsException',
+  'SlowDown',
+  'RequestLimitExceeded',
+  'Throttling',
+  'ThrottlingException',
+]);
+
 /** Name of an error that a client of the SDK threw, as the service sent it: `NoSuchBucket`, `AccessDenied`. */
 export function awsErrorName(error: unknown): string {
   if (!(error instanceof Error)) return '';
@@ -74,11 +83,40 @@ export function fromAwsError(error: unknown, call: AttemptedCall): unknown {
       { context, cause: error },
     );
   }
+  if (status === 429 || THROTTLED.has(name)) return throttled(error, call, context);
+  if (message === 'Region is missing') {
+    return new ScarError(
+      'invalid-option',
+      `Could not ${call.doing}: no Region is known. Give the option region, set AWS_REGION, or name one in ~/.aws/config`,
+      { context: { option: 'region' }, cause: error },
+    );
+  }
   return new ScarError('service', `Could not ${call.doing}: ${name}: ${message}`, {
     context,
     retryable: isTransient(error, name, status),
     cause: error,
   });
+}
+
+/** A throttle, with what the service said of its cause (`reason`) and of when to come back (`retryAfterMs`). */
+function throttled(error: unknown, call: AttemptedCall, context: Record<string, unknown>): ScarError {
+  const { Reason, retryAfterSeconds } = error as { Reason?: unknown; retryAfterSeconds?: unknown };
+  const seconds = Number(retryAfterSeconds);
+  const message = error instanceof Error ? error.message : String(error);
+  return new ScarError(
+    'throttled',
+    `Could not ${call.doing}: throttled (${typeof Reason === 'string' ? `${Reason}: ` : ''}${message}). ` +
+      'Lower the concurrency, or ask AWS for a higher quota',
+    {
+      context: {
+        ...context,
+        reason: Reason,
+        retryAfterMs: retryAfterSeconds !== undefined && Number.isFinite(seconds) ? seconds * 1000 : undefined,
+      },
+      retryable: true,
+      cause: error,
+    },
+  );
 }
 
 function isTransient(error: unknown, name: string, status: number | undefined): boolean {

@@ -1,0 +1,113 @@
+import {
+  type CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  DeleteLogGroupCommand,
+  FilterLogEventsCommand,
+  PutRetentionPolicyCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { awsErrorName, fromAwsError } from './errors.js';
+
+/** One event as CloudWatch holds it. */
+export interface StoredLogEvent {
+  id: string;
+  /** When it was written, in ms since 1970. */
+  timestamp: number;
+  stream: string;
+  message: string;
+}
+
+export interface LogQuery {
+  /** In ms since 1970, included. */
+  since?: number | undefined;
+  /** In ms since 1970, excluded by CloudWatch when it equals an event's time. */
+  until?: number | undefined;
+  /** Only these streams. Default: all. */
+  streams?: string[] | undefined;
+  /** CloudWatch's filter pattern. */
+  filter?: string | undefined;
+}
+
+/**
+ * CloudWatch Logs as this package needs it. A missing group is an answer (`false`, `undefined`); other errors are
+ * `ScarError`s: `permission-denied`, `throttled`, `service`. An abort throws the signal's reason.
+ */
+export class LogService {
+  readonly #client: CloudWatchLogsClient;
+
+  constructor(client: CloudWatchLogsClient) {
+    this.#client = client;
+  }
+
+  /** Returns whether it made the group: false if it was there. */
+  async createGroup(group: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      await this.#client.send(new CreateLogGroupCommand({ logGroupName: group }), sending(signal));
+      return true;
+    } catch (error) {
+      if (awsErrorName(error) === 'ResourceAlreadyExistsException') return false;
+      throw logError(error, 'CreateLogGroup', group, signal);
+    }
+  }
+
+  async keepFor(group: string, days: number, signal?: AbortSignal): Promise<void> {
+    const command = new PutRetentionPolicyCommand({ logGroupName: group, retentionInDays: days });
+    try {
+      await this.#client.send(command, sending(signal));
+    } catch (error) {
+      throw logError(error, 'PutRetentionPolicy', group, signal);
+    }
+  }
+
+  /** Returns whether there was one to delete. */
+  async deleteGroup(group: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      await this.#client.send(new DeleteLogGroupCommand({ logGroupName: group }), sending(signal));
+      return true;
+    } catch (error) {
+      if (awsErrorName(error) === 'ResourceNotFoundException') return false;
+      throw logError(error, 'DeleteLogGroup', group, signal);
+    }
+  }
+
+  /**
+   * One complete pass over a group's events, page by page; pages may be empty. A group that does not exist yields
+   * `undefined`, once.
+   */
+  async *events(group: string, query: LogQuery, signal?: AbortSignal): AsyncGenerator<StoredLogEvent[] | undefined> {
+    let nextToken: string | undefined;
+    do {
+      const command = new FilterLogEventsCommand({
+        logGroupName: group,
+        startTime: query.since,
+        endTime: query.until,
+        logStreamNames: query.streams,
+        filterPattern: query.filter,
+        nextToken,
+      });
+      try {
+        const page = await this.#client.send(command, sending(signal));
+        nextToken = page.nextToken;
+        yield (page.events ?? []).map((event) => ({
+          id: event.eventId ?? '',
+          timestamp: event.timestamp ?? 0,
+          stream: event.logStreamName ?? '',
+          message: event.message ?? '',
+        }));
+      } catch (error) {
+        if (awsErrorName(error) !== 'ResourceNotFoundException') {
+          throw logError(error, 'FilterLogEvents', group, signal);
+        }
+        nextToken = undefined;
+        yield undefined;
+      }
+    } while (nextToken !== undefined);
+  }
+}
+
+function logError(error: unknown, action: string, group: string, signal: AbortSignal | undefined): unknown {
+  return fromAwsError(error, { doing: `call ${action} for log group ${group}`, permission: `logs:${action}`, signal });
+}
+
+function sending(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {};
+}
