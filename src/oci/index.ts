@@ -1,0 +1,15 @@
+export { compressionOf } from './decompress.js';
+export { isDigest, sha256 } from './digest.js';
+export type { Descriptor, ImageConfig, ImageSource, Manifest, ResolvedImage } from './image-source.js';
+export { openImage } from './open.js';
+export {
+  type ArchiveReference,
+  formatReference,
+  type ImageReference,
+  type LayoutReference,
+  parseReference,
+  type RegistryReference,
+} from './reference.js';
+export { imageBlobs, manifestDescriptor, resolveImage, type TargetPlatform } from './resolve.js';
+export { isUnfinished, type UnpackOptions, type UnpackProgress, type UnpackStats, unpackImage } from './rootfs.js';
+export { readVerified } from './verify.js';

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { ImageError } from '../errors.js';
+import { decompressed } from './decompress.js';
+import { parseDigest } from './digest.js';
+import type { Descriptor } from './image-source.js';
+import { TarReader, type TarSink } from './tar/reader.js';
+import { verified } from './verify.js';
+
+/** One layer on its way into a root file system. */
+export interface LayerPass {
+  /** The blob's bytes as stored. */
+  blob: Readable;
+  descriptor: Descriptor;
+  /** Digest of the decompressed archive, from the image's config. */
+  diffId: string;
+  /** How messages call it: `layer 2 of alpine:3`. */
+  where: string;
+  /** Compressed bytes as they pass. */
+  onBytes?: (bytes: number) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * One streaming pass: blob → size and digest → decompress → diffID → entries. The sink has seen every entry before the
+ * digests are known to be right, so what it made counts only when this returns.
+ */
+export async function applyLayer(layer: LayerPass, sink: TarSink): Promise<void> {
+  const { algorithm, hex } = parseDigest(layer.diffId, `the diffID of ${layer.where}`);
+  const diffId = createHash(algorithm);
+  const tar = new TarReader(sink);
+  const compressed = verified(layer.blob, layer.descriptor, layer.where, layer.onBytes);
+  for await (const chunk of decompressed(compressed, layer.where)) {
+    layer.signal?.throwIfAborted();
+    diffId.update(chunk);
+    tar.write(chunk);
+  }
+  tar.end();
+  const actual = diffId.digest('hex');
+  if (actual === hex) return;
+  throw new ImageError(
+    'image-corrupt',
+    `${layer.where} should have the diffID ${layer.diffId}, as the image's config says, but decompressed it has ` +
+      `${algorithm}:${actual}. Config and layer are not of the same image; push it anew.`,
+    { context: { expected: layer.diffId, received: `${algorithm}:${actual}` } },
+  );
+}

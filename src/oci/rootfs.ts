@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, lstat, mkdir, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ScarError, UnsupportedImageError, ValidationError } from '../errors.js';
+import { formatBytes } from '../util/format-bytes.js';
+import { removeTree } from '../util/remove-tree.js';
+import type { ImageSource, ResolvedImage } from './image-source.js';
+import { applyLayer } from './layer.js';
+import { noSpace, SpaceBudget, type SpaceLimits } from './rootfs/space.js';
+import { RootfsWriter } from './rootfs/writer.js';
+
+export interface UnpackOptions extends SpaceLimits {
+  signal?: AbortSignal;
+  /** Called as compressed bytes arrive. */
+  onProgress?: (progress: UnpackProgress) => void;
+  /**
+   * Folders of the root that are the host's own when a container runs (`['/proc', '/dev', '/sys']`): absolute links to what
+   * is below them stay absolute, as `/var/log/nginx/access.log -> /dev/stdout` must. Default: none, every link stays
+   * inside the rootfs.
+   */
+  hostFolders?: readonly string[];
+}
+
+export interface UnpackProgress {
+  /** Compressed bytes so far, of all layers. */
+  bytes: number;
+  totalBytes: number;
+  /** Number of the present layer, from 1. */
+  layer: number;
+  layers: number;
+}
+
+/** What unpacking an image made. */
+export interface UnpackStats {
+  layers: number;
+  /** Entries of all layers, files among them. */
+  entries: number;
+  files: number;
+  /** Bytes of file content written. */
+  bytes: number;
+  compressedBytes: number;
+}
+
+/**
+ * Unpacks an image into a root file system: the whole way of every layer, lowest first, in one pass each.
+ *
+ * `directory` must not exist; it appears complete, by a rename, or not at all: an error, an abort and a kill leave at most
+ * a sibling that {@link isUnfinished} knows.
+ *
+ * @throws ImageError `image-corrupt` or `image-unsafe`; ScarError `no-space`; ValidationError if the folder cannot be made;
+ * what the source throws; `signal.reason` when aborted
+ */
+export async function unpackImage(
+  image: ResolvedImage,
+  source: ImageSource,
+  directory: string,
+  options: UnpackOptions = {},
+): Promise<UnpackStats> {
+  const { signal, onProgress } = options;
+  const { layers } = image.manifest;
+  const rootfs = await Workplace.make(directory);
+  let writer: RootfsWriter | undefined;
+  try {
+    const budget = new SpaceBudget(rootfs.partial, options);
+    if (image.compressedBytes > budget.bytesLeft) {
+      throw noSpace(rootfs.parent, budget.bytesLeft, `${formatBytes(image.compressedBytes)} even compressed`);
+    }
+    writer = new RootfsWriter({
+      root: rootfs.partial,
+      umask: rootfs.umask,
+      budget,
+      hostFolders: new Set((options.hostFolders ?? []).map((folder) => folder.replace(/^\/+|\/+$/g, ''))),
+    });
+    let bytes = 0;
+    for (const [index, descriptor] of layers.entries()) {
+      signal?.throwIfAborted();
+      writer.startLayer(index === 0);
+      await applyLayer(
+        {
+          blob: await source.blob(descriptor, signal),
+          descriptor,
+          diffId: image.config.rootfs.diff_ids[index] ?? '',
+          where: `layer ${index + 1} of ${image.reference}`,
+          onBytes: (count) => {
+            bytes += count;
+            onProgress?.({ bytes, totalBytes: image.compressedBytes, layer: index + 1, layers: layers.length });
+          },
+          ...(signal && { signal }),
+        },
+        writer,
+      );
+    }
+    writer.finish();
+    await rename(rootfs.partial, rootfs.directory);
+    return {
+      layers: layers.length,
+      entries: budget.entries,
+      files: writer.files,
+      bytes: budget.bytes,
+      compressedBytes: bytes,
+    };
+  } catch (error) {
+    writer?.close();
+    await removeTree(rootfs.partial);
+    throw explain(error, image, rootfs, signal);
+  }
+}
+
+/** Between the name of a rootfs and what makes the name of its unfinished form unique. */
+const UNFINISHED = '.unfinished-';
+
+/** Whether a name is that of a rootfs which a killed process did not finish: remove it, unless somebody is at it now. */
+export function isUnfinished(name: string): boolean {
+  return new RegExp(`\\${UNFINISHED}[0-9a-f]{12}$`).test(name);
+}
+
+/** Where a rootfs grows: beside the place where it appears when it is complete. */
+class Workplace {
+  private constructor(
+    readonly directory: string,
+    readonly partial: string,
+    readonly umask: number,
+  ) {}
+
+  get parent(): string {
+    return dirname(this.directory);
+  }
+
+  static async make(path: string): Promise<Workplace> {
+    const directory = resolve(path);
+    if (await lstat(directory).catch(() => undefined)) {
+      throw new ValidationError('directory', 'not exist yet, as an image is unpacked into a new folder', path);
+    }
+    const partial = join(dirname(directory), `${basename(directory)}${UNFINISHED}${randomBytes(6).toString('hex')}`);
+    try {
+      await mkdir(partial, { mode: 0o777 });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new ValidationError('directory', 'be in a folder that exists and can be written to', path, reason);
+    }
+    // The only way to learn the umask that changes nothing for other threads.
+    const umask = 0o777 & ~(await stat(partial)).mode;
+    await chmod(partial, 0o755);
+    return new Workplace(directory, partial, umask);
+  }
+}
+
+/** Turns what the file system says into what it means for the image. */
+function explain(error: unknown, image: ResolvedImage, rootfs: Workplace, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return signal.reason;
+  if (error instanceof ScarError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return noSpace(rootfs.parent, new SpaceBudget(rootfs.parent).bytesLeft, 'more than that', error);
+  }
+  return new UnsupportedImageError(`${image.reference} cannot be unpacked into ${rootfs.directory}: ${message}`, {
+    cause: error,
+  });
+}
