@@ -11,6 +11,8 @@ export default defineConfig({
         include: [`test/${name}/**/*.test.ts`],
         testTimeout: name === 'integration' ? 180_000 : 30_000,
         hookTimeout: 300_000,
+        // These run the engine from its sources, but its functions need the built runtime client.
+        globalSetup: ['unit', 'protocol'].includes(name) ? ['test/support/build-node-runtime.ts'] : [],
       },
     })),
   },

@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** One row of the kernel's process table (proc_pid_stat(5)). */
+export interface ProcessRow {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  readonly zombie: boolean;
+}
+
+/** Every process that can be seen now. Empty where there is no /proc: groups are then all that can be found. */
+export function readProcessTable(): ProcessRow[] {
+  const rows: ProcessRow[] = [];
+  for (const name of listProc()) {
+    const row = readProcess(Number(name));
+    if (row) rows.push(row);
+  }
+  return rows;
+}
+
+function listProc(): string[] {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
+}
+
+function readProcess(pid: number): ProcessRow | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
+  const [state, parent, group, session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return {
+    pid,
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    zombie: state === 'Z' || state === 'X',
+  };
+}
+
+/**
+ * The processes of an environment: its process group, its session, and their descendants.
+ *
+ * @param leader - pid of the runtime's process, which leads group and session
+ */
+export function processesOf(table: readonly ProcessRow[], leader: number): ProcessRow[] {
+  const members = new Set<number>([leader]);
+  for (const row of table) if (row.group === leader || row.session === leader) members.add(row.pid);
+  for (let before = -1; before !== members.size; ) {
+    before = members.size;
+    for (const row of table) if (members.has(row.parent)) members.add(row.pid);
+  }
+  return table.filter((row) => members.has(row.pid));
+}
+
+/**
+ * The name of the folder below `parent` in which a process is at work: it runs a program from there, stands in it, or
+ * has a path of it in its environment or arguments. That finds the daemons that left their group, session and parents.
+ *
+ * @returns undefined for a process that has nothing to do with `parent`, and for this one
+ */
+export function folderAtWork(pid: number, parent: string): string | undefined {
+  if (pid === process.pid) return undefined;
+  const traces = [
+    () => readlinkSync(`/proc/${pid}/cwd`),
+    () => readlinkSync(`/proc/${pid}/exe`),
+    () => readFileSync(`/proc/${pid}/environ`, 'latin1'),
+    () => readFileSync(`/proc/${pid}/cmdline`, 'latin1'),
+  ];
+  for (const trace of traces) {
+    try {
+      const text = trace();
+      const at = text.indexOf(`${parent}/`);
+      if (at !== -1) return /^[^/\0 ]*/.exec(text.slice(at + parent.length + 1))?.[0];
+    } catch {
+      // Somebody else's process, or gone.
+    }
+  }
+  return undefined;
+}
+
+/** Kills one process; that it is gone already, or not ours, is no error. */
+export function killQuietly(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone in between, or not ours.
+  }
+}
+
+/** Memory of one process in bytes (proc_pid_statm(5)): what is its own, and what it maps from files or shares. */
+export function readMemory(pid: number): { own: number; shared: number } | undefined {
+  try {
+    const [, resident, shared] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ');
+    const pages = Number(shared);
+    return { own: (Number(resident) - pages) * PAGE_BYTES, shared: pages * PAGE_BYTES };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The page size of Linux on x86-64, and of nearly every arm64 kernel. */
+const PAGE_BYTES = 4096;
