@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig, type Options } from 'tsup';
 
 /**
@@ -8,6 +9,20 @@ const engineStaysOutside: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'engine-stays-outside',
   setup(build) {
     build.onResolve({ filter: /\/local\/index\.js$/ }, () => ({ path: './engine.js', external: true }));
+  },
+};
+
+/**
+ * Of a client package the engine needs the schemas alone: `import * as schemas from '@aws-sdk/client-s3'` loads the whole
+ * client when the sources run, and only this file of it when they are bundled.
+ */
+const schemasOnly: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'schemas-only',
+  setup(build) {
+    build.onResolve({ filter: /^@aws-sdk\/client-(s3|lambda|cloudwatch-logs)$/ }, ({ path }) => ({
+      path: join(import.meta.dirname, 'node_modules', path, 'dist-es/schemas/schemas_0.js'),
+      sideEffects: false,
+    }));
   },
 };
 
@@ -39,6 +54,11 @@ export default defineConfig([
     splitting: true,
     // Only the SDK's schemas are used: bundled and tree-shaken, the engine starts without loading the clients.
     noExternal: [/^@aws-sdk\//, /^@smithy\//],
+    esbuildPlugins: [schemasOnly],
+    esbuildOptions(options) {
+      // The ESM builds of the packages: what is unused of them can be left out.
+      options.mainFields = ['module', 'main'];
+    },
     banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
   },
   {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { ChecksumAlgorithm } from './checksum.js';
 
 /** The wire protocols that the SDK's clients speak to us. */
 export type Protocol = 'rest-json' | 'rest-xml' | 'json-1.1';
@@ -11,9 +12,11 @@ export type Protocol = 'rest-json' | 'rest-xml' | 'json-1.1';
 export interface Service {
   readonly name: 's3' | 'lambda' | 'logs';
   readonly protocol: Protocol;
-  /** The client package's schemas: its exports that end in `$`. */
+  /** The client package's schemas, whose names end in `$`: `import * as schemas from '@aws-sdk/client-lambda'`. */
   readonly schemas: Readonly<Record<string, unknown>>;
   readonly operations: Readonly<Record<string, Operation>>;
+  /** The longest body, in bytes, of an operation whose payload does not stream; default 8 MiB. */
+  readonly maxBodyBytes?: number;
 }
 
 /**
@@ -33,6 +36,8 @@ export interface OperationContext {
   /** The raw request, for what schemas do not describe. The body has been consumed unless the payload streams. */
   readonly request: IncomingMessage;
   readonly body?: Readable;
+  /** Checksums of the body that the client gave and that were right; complete once the body has been read. */
+  readonly checksums: Readonly<Partial<Record<ChecksumAlgorithm, string>>>;
   /** Set to change the status of the reply, e.g. 202 or 206; the schema's own otherwise. */
   status?: number;
   /** Headers beside those that the schema binds. */
@@ -59,4 +64,12 @@ export class ServiceError extends Error {
     this.fields = options.fields ?? {};
     this.headers = options.headers ?? {};
   }
+}
+
+/** The result of an operation that writes its document itself, where the schemas cannot or are too slow. */
+export class RawReply {
+  constructor(
+    readonly body: string,
+    readonly contentType: string,
+  ) {}
 }

@@ -1,0 +1,109 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import type { RequestBody } from './body.js';
+import type { ChecksumAlgorithm } from './checksum.js';
+import type { Reply } from './reply.js';
+import type { OperationContext, Protocol, Service } from './service.js';
+
+/** What all operations of an engine share. */
+export interface Surroundings {
+  readonly region: string;
+  readonly accountId: string;
+  readonly endpoint: string;
+}
+
+const PROTOCOLS: Record<Service['name'], Protocol> = { s3: 'rest-xml', lambda: 'rest-json', logs: 'json-1.1' };
+
+/** One request and its reply: the context that its operation sees. */
+export class Exchange implements OperationContext {
+  readonly requestId: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly endpoint: string;
+  readonly headers: Record<string, string> = {};
+  status?: number;
+  body?: RequestBody;
+  /** Guessed until the request's signature says it. */
+  service: Pick<Service, 'name' | 'protocol' | 'schemas'>;
+  private readonly controller = new AbortController();
+  private continued: boolean;
+
+  constructor(
+    readonly request: IncomingMessage,
+    private readonly response: ServerResponse,
+    expectsContinue: boolean,
+    { region, accountId, endpoint }: Surroundings,
+  ) {
+    this.region = region;
+    this.accountId = accountId;
+    this.endpoint = endpoint;
+    const name = guessService(request);
+    this.service = { name, protocol: PROTOCOLS[name], schemas: {} };
+    this.requestId = name === 's3' ? randomBytes(8).toString('hex').toUpperCase() : randomUUID();
+    this.continued = !expectsContinue;
+    response.once('close', () => {
+      if (!response.writableFinished) this.abort(new Error('the client went away'));
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  get checksums(): Readonly<Partial<Record<ChecksumAlgorithm, string>>> {
+    return this.body?.checksums ?? {};
+  }
+
+  abort(reason: Error): void {
+    this.controller.abort(reason);
+  }
+
+  /** Answers `Expect: 100-continue`, when the body is first wanted. */
+  proceed(): void {
+    if (this.continued) return;
+    this.continued = true;
+    this.response.writeContinue();
+  }
+
+  /** Sends the reply and resolves when it has gone out. Rejects when it could not, e.g. as the client went away. */
+  async send({ status, headers, body }: Reply): Promise<void> {
+    const { request, response } = this;
+    const bodiless = request.method === 'HEAD' || status === 204 || status === 304;
+    if (response.destroyed || bodiless) discard(body);
+    if (response.destroyed) return;
+    response.writeHead(status, {
+      ...this.identity(),
+      ...headers,
+      ...this.headers,
+      ...framing(body, headers, bodiless),
+    });
+    if (bodiless || body === undefined || Buffer.isBuffer(body)) response.end(bodiless ? undefined : body);
+    else await pipeline(body, response);
+  }
+
+  private identity(): Record<string, string> {
+    // A client that was not told to go on sends no body, so the connection is out of step.
+    const connection: Record<string, string> = this.continued ? {} : { connection: 'close' };
+    if (this.service.name !== 's3') return { 'x-amzn-requestid': this.requestId, ...connection };
+    const extended = Buffer.from(`scar-local ${this.requestId}`).toString('base64');
+    return { 'x-amz-request-id': this.requestId, 'x-amz-id-2': extended, ...connection };
+  }
+}
+
+function framing(body: Reply['body'], headers: Reply['headers'], bodiless: boolean): Record<string, string> {
+  if (Buffer.isBuffer(body)) return { 'content-length': String(body.length) };
+  return body === undefined && !bodiless && headers['content-length'] === undefined ? { 'content-length': '0' } : {};
+}
+
+function discard(body: Reply['body']): void {
+  if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
+}
+
+/** For the shape of errors that come before the signature has said which service is meant. */
+function guessService(request: IncomingMessage): Service['name'] {
+  if (request.headers['x-amz-target'] !== undefined) return 'logs';
+  if (/AWS4-HMAC-SHA256 Credential=[^/]+\/\d+\/[^/]+\/lambda\//.test(request.headers.authorization ?? ''))
+    return 'lambda';
+  return /^\/20\d\d-\d\d-\d\d\//.test(request.url ?? '') ? 'lambda' : 's3';
+}
