@@ -271,7 +271,7 @@ export class FunctionService {
 
   async #attempt<Output>(
     call: LambdaCall,
-    send: (options: { abortSignal?: AbortSignal }) => Promise<Output>,
+    send: (options: ReturnType<typeof sending>) => Promise<Output>,
   ): Promise<Output> {
     try {
       return await send(sending(call.signal));
@@ -289,8 +289,11 @@ const RETRY_MIDDLEWARE = {
   override: true,
 } as const;
 
-function sending(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
-  return signal ? { abortSignal: signal } : {};
+/** Control calls answer in seconds: an answer that never comes must not hang a caller without a signal. */
+const CONTROL_TIMEOUT_MS = 120_000;
+
+function sending(signal: AbortSignal | undefined): { abortSignal?: AbortSignal; requestTimeout: number } {
+  return { requestTimeout: CONTROL_TIMEOUT_MS, ...(signal && { abortSignal: signal }) };
 }
 
 function configurationInput(settings: Partial<FunctionSettings>) {

@@ -108,6 +108,9 @@ function logError(error: unknown, action: string, group: string, signal: AbortSi
   return fromAwsError(error, { doing: `call ${action} for log group ${group}`, permission: `logs:${action}`, signal });
 }
 
-function sending(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
-  return signal ? { abortSignal: signal } : {};
+/** Control calls answer in seconds: an answer that never comes must not hang a caller without a signal. */
+const CONTROL_TIMEOUT_MS = 120_000;
+
+function sending(signal: AbortSignal | undefined): { abortSignal?: AbortSignal; requestTimeout: number } {
+  return { requestTimeout: CONTROL_TIMEOUT_MS, ...(signal && { abortSignal: signal }) };
 }

@@ -99,6 +99,13 @@ export interface ObjectStore {
     file: string,
     options?: WriteOptions & { parallelParts?: number },
   ): Promise<{ bytes: number }>;
+  /** A stream of `bytes` bytes, as a file would go up. If the stream fails, nothing is stored. */
+  writeStream(
+    object: ObjectAddress,
+    body: Readable,
+    bytes: number,
+    options?: WriteOptions & { parallelParts?: number },
+  ): Promise<void>;
   /** The bucket's objects in key order, one page at a time, fetched when asked for. */
   list(bucket: string, options?: ListOptions): AsyncIterable<ListedObject[]>;
   /** Deletes one object; fine if there is none. */
@@ -204,6 +211,16 @@ class S3ObjectStore implements ObjectStore {
     } finally {
       await handle.close();
     }
+  }
+
+  async writeStream(
+    object: ObjectAddress,
+    body: Readable,
+    bytes: number,
+    options: WriteOptions & { parallelParts?: number } = {},
+  ): Promise<void> {
+    if (bytes > PART_BYTES) return await this.#upload(object, body, bytes, options);
+    await this.write(object, Buffer.concat((await body.toArray()) as Uint8Array[]), options);
   }
 
   async #upload(

@@ -1,0 +1,133 @@
+import type { FunctionDetails as LambdaDetails } from '../aws/lambda.js';
+import { FunctionError, ScarError } from '../errors.js';
+import { type ClientContext, underClient } from './context.js';
+import { BLOBS_TAG, isOurs } from './function-description.js';
+import { imageStoreAddress } from './function-image.js';
+import type { CallOptions } from './get-function.js';
+import { ImageStore, type ImageStoreAddress } from './image-store.js';
+import { goesTo, permittedBuckets, removeNotifications, type TriggerDescription } from './trigger.js';
+import * as check from './validate.js';
+
+export interface DeleteFunctionOptions extends CallOptions {
+  /** Keep the log group. Default false. */
+  keepLogs?: boolean;
+}
+
+/** What a deletion found and removed; a part that was gone already is false or empty. */
+export interface DeletedFunction {
+  name: string;
+  function: boolean;
+  logGroup: boolean;
+  triggers: TriggerDescription[];
+  /** Keys in the image bucket, of blobs that no other function uses. */
+  blobs: string[];
+}
+
+/**
+ * Deletes a function and all that was made with it. Parts that are gone already are no failure: calling it twice is fine.
+ *
+ * @throws FunctionError `function-not-found` for a function that this package did not make; ScarError
+ */
+export function deleteFunction(
+  context: ClientContext,
+  name: string,
+  options: DeleteFunctionOptions = {},
+): Promise<DeletedFunction> {
+  check.functionName(name);
+  check.knownOptions(options, ['keepLogs', 'signal'], 'deleteFunction');
+  check.optionalBoolean('keepLogs', options.keepLogs);
+  check.abortSignal(options.signal);
+  return underClient(context, options.signal, async (signal) => {
+    const step = (message: string) =>
+      context.notify.progress({ operation: 'deleteFunction', functionName: name, step: 'delete', message });
+    const details = await find(context, name, signal);
+    // Before the function: its policy is what tells which buckets to look into, and a bucket must not invoke nothing.
+    step('Disconnecting its buckets');
+    const triggers = details ? await disconnect(context, details.facts, signal) : [];
+    step('Deleting the function');
+    const deleted = details !== undefined && (await remove(context, name, signal));
+    step('Deleting its log group and image');
+    const group = details?.facts.logGroup ?? `/aws/lambda/${name}`;
+    const logGroup = options.keepLogs ? false : await context.logs.deleteGroup(group, signal);
+    const blobs = await releaseImage(context, name, details?.tags, signal);
+    return { name, function: deleted, logGroup, triggers, blobs };
+  });
+}
+
+async function find(context: ClientContext, name: string, signal: AbortSignal): Promise<LambdaDetails | undefined> {
+  try {
+    const details = await context.functions.get(name, signal);
+    if (isOurs(details.tags)) return details;
+  } catch (error) {
+    if (error instanceof ScarError && error.code === 'function-not-found') return undefined;
+    throw error;
+  }
+  throw new FunctionError(
+    'function-not-found',
+    `Function ${name} should be one of this package's (tag createdby=scar), but it is not, and is left alone. ` +
+      'Delete it with what made it',
+    { context: { functionName: name } },
+  );
+}
+
+async function disconnect(
+  context: ClientContext,
+  { name, arn }: { name: string; arn: string },
+  signal: AbortSignal,
+): Promise<TriggerDescription[]> {
+  const removed: TriggerDescription[] = [];
+  for (const { bucket, statementId } of await permittedBuckets(context, name, signal)) {
+    removed.push(...(await removeNotifications(context, bucket, goesTo(arn), signal)));
+    await context.functions.disallow(name, statementId, signal);
+  }
+  return removed;
+}
+
+/** False if somebody else was faster. */
+async function remove(context: ClientContext, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await context.functions.delete(name, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof ScarError && error.code === 'function-not-found') return false;
+    throw error;
+  }
+}
+
+/** Blobs that stay behind cost little and break nothing: a failure here is a warning. */
+async function releaseImage(
+  context: ClientContext,
+  name: string,
+  tags: Record<string, string> | undefined,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const region = await context.region();
+  const address = tags ? parseBlobsTag(tags[BLOBS_TAG]) : configuredStore(context, region);
+  if (!address) return [];
+  try {
+    return await new ImageStore(context, address, region).release(name, () => true, signal);
+  } catch (error) {
+    if (!(error instanceof ScarError)) throw error;
+    if (error.code === 'bucket-not-found') return [];
+    context.notify.warning({
+      code: 'image-cleanup-incomplete',
+      message: `Blobs of ${name} may be left in bucket ${address.bucket}: ${error.message}`,
+      context: { functionName: name, ...address },
+    });
+    return [];
+  }
+}
+
+/** Where the image of a function that is gone would be: its tags are gone with it. */
+function configuredStore(context: ClientContext, region: string): ImageStoreAddress | undefined {
+  const { imageBucket, roleArn } = context.config;
+  if (imageBucket === undefined && roleArn === undefined) return undefined;
+  return imageStoreAddress(context.config, region, roleArn ?? '');
+}
+
+/** `bucket/prefix`. */
+function parseBlobsTag(tag: string | undefined): ImageStoreAddress | undefined {
+  if (tag === undefined) return undefined;
+  const slash = tag.indexOf('/');
+  return { bucket: tag.slice(0, slash), prefix: tag.slice(slash + 1) };
+}

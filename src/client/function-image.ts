@@ -1,0 +1,109 @@
+import type { ImageLocation, Platform } from '../contract/index.js';
+import { ValidationError } from '../errors.js';
+import {
+  formatReference,
+  type ImageReference,
+  type ImageSource,
+  openImage,
+  parseReference,
+  type ResolvedImage,
+  resolveImage,
+} from '../oci/index.js';
+import type { ClientConfig } from './config.js';
+import type { ClientContext } from './context.js';
+import type { FunctionOptions } from './function-options.js';
+import { ImageStore, type ImageStoreAddress } from './image-store.js';
+import type { Rollback } from './rollback.js';
+
+/** What functions run on; an image without it is refused when the function is created. */
+export const PLATFORM: Platform = { os: 'linux', architecture: 'amd64' };
+
+/** An image that is pinned and known to run on {@link PLATFORM}. */
+export interface FunctionImage {
+  reference: ImageReference;
+  source: ImageSource;
+  image: ResolvedImage;
+  /** How environments will fetch it. */
+  pullFrom: 'registry' | 'bucket';
+  insecure: boolean | undefined;
+}
+
+/**
+ * Finds an image and pins it by digest. Close its `source` when done.
+ *
+ * @throws ImageError, RegistryError, ValidationError
+ */
+export async function resolveFunctionImage(
+  text: string,
+  options: Pick<FunctionOptions, 'registry' | 'pullFrom'>,
+  signal: AbortSignal,
+): Promise<FunctionImage> {
+  const reference = parseReference(text);
+  const pullFrom = choosePull(reference, options);
+  const { insecure } = options.registry ?? {};
+  const source = openImage(reference);
+  try {
+    const image = await resolveImage(source, PLATFORM, signal);
+    return { reference, source, image, pullFrom, insecure };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/**
+ * Makes sure that execution environments can fetch the image, and says from where.
+ *
+ * @param options.roleArn - the function's role: its account names the default bucket
+ * @param options.undo - learns what was made
+ * @param options.onBytes - is told of blobs that are in the bucket, in bytes
+ */
+export async function publishImage(
+  context: ClientContext,
+  functionName: string,
+  { reference, source, image, pullFrom, insecure }: FunctionImage,
+  options: { roleArn: string; undo: Rollback; onBytes: (bytes: number) => void; signal: AbortSignal },
+): Promise<ImageLocation> {
+  if (pullFrom === 'registry' && reference.type === 'registry') {
+    const pinned = formatReference({ ...reference, digest: image.digest });
+    return { type: 'registry', reference: pinned, ...(insecure !== undefined && { insecure }) };
+  }
+  const { undo, signal } = options;
+  const region = await context.region();
+  const address = imageStoreAddress(context.config, region, options.roleArn);
+  // A bucket that the user named must be there: creating one after a slip of the pen would hide the slip.
+  if (context.config.imageBucket === undefined && (await context.buckets.create(address.bucket, region, signal))) {
+    undo.made(`bucket ${address.bucket}`, () => context.buckets.delete(address.bucket));
+  }
+  const store = new ImageStore(context, address, region);
+  undo.made(`the image in bucket ${address.bucket}`, () =>
+    store.release(functionName, (digest) => digest === image.digest, new AbortController().signal),
+  );
+  await store.put(functionName, image, source, options.onBytes, signal);
+  return { type: 's3', ...address };
+}
+
+/** The configured bucket, or the one named after account and Region. */
+export function imageStoreAddress(config: ClientConfig, region: string, roleArn: string): ImageStoreAddress {
+  const account = roleArn.split(':')[4] ?? '';
+  return { bucket: config.imageBucket ?? `scar-images-${account}-${region}`, prefix: config.imagePrefix };
+}
+
+function choosePull(
+  reference: ImageReference,
+  { registry, pullFrom }: Pick<FunctionOptions, 'registry' | 'pullFrom'>,
+): 'registry' | 'bucket' {
+  if (reference.type !== 'registry') {
+    if (registry) throw new ValidationError('registry', 'be left out for an image that is in none', reference.text);
+    if (pullFrom === 'registry') {
+      throw new ValidationError('pullFrom', "be 'bucket' for an image that is in no registry", pullFrom);
+    }
+    return 'bucket';
+  }
+  if (registry?.password === undefined) return pullFrom ?? 'registry';
+  if (pullFrom === 'registry') {
+    const hint = 'The password stays on this machine, so that the function could not pull from there';
+    throw new ValidationError('pullFrom', "be 'bucket' for a registry that needs a password", pullFrom, hint);
+  }
+  return 'bucket';
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
+import { mockClient } from 'aws-sdk-client-mock';
+import { resolveConfig, type ScarClientOptions } from '../../../src/client/config.js';
+import { type ClientContext, makeContext } from '../../../src/client/context.js';
+import type { ProgressEvent, RetryEvent, WarningEvent } from '../../../src/client/events.js';
+
+export const ROLE = 'arn:aws:iam::123456789012:role/scar';
+export const REGION = 'eu-west-1';
+export const functionArn = (name: string) => `arn:aws:lambda:${REGION}:123456789012:function:${name}`;
+
+/** A client's context over mocked clients: what is sent is recorded, what only AWS answers is answered by the test. */
+export function mockedContext(options: ScarClientOptions = {}) {
+  const settings = { region: REGION, credentials: { accessKeyId: 'AKIAMOCK', secretAccessKey: 'mock-secret' } };
+  const clients = {
+    lambda: new LambdaClient(settings),
+    s3: new S3Client(settings),
+    logs: new CloudWatchLogsClient(settings),
+  };
+  const events = { progress: [] as ProgressEvent[], warning: [] as WarningEvent[], retry: [] as RetryEvent[] };
+  const slept: number[] = [];
+  const closing = new AbortController();
+  const config = resolveConfig({ region: REGION, roleArn: ROLE, owner: 'tester', clients, ...options }, {});
+  const made = makeContext(
+    config,
+    {
+      progress: (event) => events.progress.push(event),
+      warning: (event) => events.warning.push(event),
+      retry: (event) => events.retry.push(event),
+    },
+    closing.signal,
+  );
+  const context: ClientContext = {
+    ...made.context,
+    // Waits are recorded and take one turn of the event loop, so that nothing here depends on time.
+    sleep: async (ms, signal) => {
+      slept.push(ms);
+      await new Promise((resolve) => setImmediate(resolve));
+      signal?.throwIfAborted();
+    },
+    random: () => 0.5,
+  };
+  return {
+    context,
+    closing,
+    events,
+    slept,
+    lambda: mockClient(clients.lambda),
+    s3: mockClient(clients.s3),
+    logs: mockClient(clients.logs),
+  };
+}
+
+/** An error as the SDK throws it. */
+export function awsError(name: string, message = name, fields: Record<string, unknown> = {}, status = 400): Error {
+  return Object.assign(new Error(message), {
+    name,
+    $metadata: { httpStatusCode: status },
+    $fault: 'client',
+    ...fields,
+  });
+}
+
+/** A folder for one test file. */
+export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'scar-client-test-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** A folder with the files of a built supervisor. */
+export async function builtSupervisor(folder: string): Promise<string> {
+  const path = join(folder, 'supervisor');
+  await mkdir(path, { recursive: true });
+  await writeFile(join(path, 'index.mjs'), 'export const handler = async () => ({});\n');
+  await writeFile(join(path, 'inroot-amd64'), '\x7fELF');
+  return path;
+}
+
+export interface TestImage {
+  /** `oci:DIR:latest` */
+  reference: string;
+  digest: string;
+  /** Digests of manifest, config and layers. */
+  blobs: string[];
+}
+
+/** An OCI image layout with layers of any bytes: enough for everything but running it. */
+export async function ociLayout(
+  folder: string,
+  { architecture = 'amd64', layers = ['one', 'two'] }: { architecture?: string; layers?: string[] } = {},
+): Promise<TestImage> {
+  const path = await mkdtemp(join(folder, 'layout-'));
+  await mkdir(join(path, 'blobs/sha256'), { recursive: true });
+  const put = async (text: string, mediaType: string) => {
+    const hex = createHash('sha256').update(text).digest('hex');
+    await writeFile(join(path, 'blobs/sha256', hex), text);
+    return { mediaType, digest: `sha256:${hex}`, size: Buffer.byteLength(text) };
+  };
+  const stored = await Promise.all(layers.map((text) => put(text, 'application/vnd.oci.image.layer.v1.tar')));
+  const config = {
+    architecture,
+    os: 'linux',
+    config: { Cmd: ['/bin/true'] },
+    rootfs: { type: 'layers', diff_ids: stored.map((layer) => layer.digest) },
+  };
+  const configBlob = await put(JSON.stringify(config), 'application/vnd.oci.image.config.v1+json');
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = { schemaVersion: 2, mediaType, config: configBlob, layers: stored };
+  const manifestBlob = await put(JSON.stringify(manifest), mediaType);
+  const annotations = { 'org.opencontainers.image.ref.name': 'latest' };
+  const index = { schemaVersion: 2, manifests: [{ ...manifestBlob, annotations }] };
+  await writeFile(join(path, 'index.json'), JSON.stringify(index));
+  await writeFile(join(path, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+  return {
+    reference: `oci:${path}:latest`,
+    digest: manifestBlob.digest,
+    blobs: [manifestBlob, configBlob, ...stored].map((blob) => blob.digest),
+  };
+}
