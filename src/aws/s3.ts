@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import { addAbortSignal, type Readable } from 'node:stream';
+import { open } from 'node:fs/promises';
+import { addAbortSignal, Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -80,13 +80,15 @@ export interface ListedObject {
  * `permission-denied` (naming the IAM action), or `service`. An abort throws the signal's reason.
  */
 export interface ObjectStore {
+  /** Files above this many bytes are sent in parts of this size. */
+  readonly partBytes: number;
   head(object: ObjectAddress, signal?: AbortSignal): Promise<ObjectHead>;
-  /** The object's bytes as they come. Destroy the stream, or read it to its end. */
-  read(object: ObjectAddress, options?: ReadOptions): Promise<ObjectHead & { body: Readable }>;
   /**
-   * The object into a file, which is replaced. A connection that breaks midway is taken up again where it broke, up to
-   * {@link RESUMES} times, and only while the object stays the same. Errors of the file system are thrown as they are.
+   * The object's bytes as they come; destroy the stream, or read it to its end. A connection that breaks midway is taken up
+   * again where it broke, up to {@link RESUMES} times, and only while the object stays the same; a short body is an error.
    */
+  read(object: ObjectAddress, options?: ReadOptions): Promise<ObjectHead & { body: Readable }>;
+  /** The object into a file, which is replaced. Errors of the file system are thrown as they are. */
   readFile(object: ObjectAddress, file: string, options?: { signal?: AbortSignal | undefined }): Promise<ObjectHead>;
   /** A small object, sent in one request. */
   write(object: ObjectAddress, bytes: Uint8Array | string, options?: WriteOptions): Promise<void>;
@@ -96,7 +98,7 @@ export interface ObjectStore {
    */
   writeFile(
     object: ObjectAddress,
-    file: string,
+    file: string | Buffer,
     options?: WriteOptions & { parallelParts?: number },
   ): Promise<{ bytes: number }>;
   /** A stream of `bytes` bytes, as a file would go up. If the stream fails, nothing is stored. */
@@ -120,6 +122,7 @@ export function objectStore(client: S3Client): ObjectStore {
 }
 
 class S3ObjectStore implements ObjectStore {
+  readonly partBytes = PART_BYTES;
   readonly #client: S3Client;
 
   constructor(client: S3Client) {
@@ -137,6 +140,14 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async read(object: ObjectAddress, options: ReadOptions = {}): Promise<ObjectHead & { body: Readable }> {
+    const first = await this.#get(object, options);
+    const body = Readable.from(this.#resumed(object, options, first), { objectMode: false });
+    // Nobody may ever read it, and then the generator never begins.
+    body.once('close', () => first.body.destroy());
+    return { ...first, body };
+  }
+
+  async #get(object: ObjectAddress, options: ReadOptions): Promise<ObjectHead & { body: Readable }> {
     const { bucket, key, versionId } = object;
     const { range, ifMatch, signal } = options;
     try {
@@ -159,29 +170,52 @@ class S3ObjectStore implements ObjectStore {
     }
   }
 
+  /** The bytes of an answer, and of further ones from where its connection broke, while the object stays the same. */
+  async *#resumed(
+    object: ObjectAddress,
+    options: ReadOptions,
+    first: ObjectHead & { body: Readable },
+  ): AsyncGenerator<Uint8Array> {
+    const { signal, range = { start: 0 } } = options;
+    let { body } = first;
+    let received = 0;
+    for (let resumes = 0; ; resumes++) {
+      let broken: unknown;
+      try {
+        for await (const chunk of body as AsyncIterable<Uint8Array>) {
+          received += chunk.length;
+          yield chunk;
+        }
+      } catch (error) {
+        broken = error;
+      }
+      if (received === first.bytes && broken === undefined) return;
+      if (signal?.aborted || resumes === RESUMES || received >= first.bytes) {
+        const cause = broken ?? new Error(`${received} of ${first.bytes} bytes came`);
+        throw fromAwsError(cause, reading(object, signal));
+      }
+      const rest = { ...range, start: range.start + received };
+      ({ body } = await this.#get(object, { ...options, range: rest, ifMatch: first.eTag ?? options.ifMatch }));
+    }
+  }
+
   async readFile(
     object: ObjectAddress,
     file: string,
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<ObjectHead> {
-    const first = await this.read(object, { signal });
-    const handle = await openOrDestroy(file, first.body);
+    const { body, ...head } = await this.read(object, { signal });
     try {
-      let body = first.body;
-      let received = 0;
-      for (let resumes = 0; ; resumes++) {
-        const part = await copy(body, handle);
-        received += part.bytes;
-        if (received === first.bytes && !part.broken) return first;
-        if (signal?.aborted || resumes === RESUMES || received >= first.bytes) {
-          const cause = part.broken ?? new Error(`${received} of ${first.bytes} bytes came`);
-          throw fromAwsError(cause, reading(object, signal));
-        }
-        ({ body } = await this.read(object, { range: { start: received }, ifMatch: first.eTag, signal }));
+      const handle = await open(file, 'w');
+      try {
+        for await (const chunk of body) await handle.writeFile(chunk);
+      } finally {
+        await handle.close();
       }
     } finally {
-      await handle.close();
+      body.destroy();
     }
+    return head;
   }
 
   async write(object: ObjectAddress, bytes: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
@@ -195,7 +229,7 @@ class S3ObjectStore implements ObjectStore {
 
   async writeFile(
     object: ObjectAddress,
-    file: string,
+    file: string | Buffer,
     options: WriteOptions & { parallelParts?: number } = {},
   ): Promise<{ bytes: number }> {
     const handle = await open(file, 'r');
@@ -397,32 +431,6 @@ function describeObject(answer: {
 /** Listed keys are encoded like a form's: `+` is a space, a plus sign is `%2B`. */
 function decodeListedKey(encoded: string): string {
   return decodeURIComponent(encoded.replace(/\+/g, ' '));
-}
-
-async function openOrDestroy(file: string, body: Readable): Promise<FileHandle> {
-  try {
-    return await open(file, 'w');
-  } catch (error) {
-    body.destroy();
-    throw error;
-  }
-}
-
-/** Writes a body to a file as far as it comes: `broken` is what ended it early. The file's own errors are thrown. */
-async function copy(body: Readable, handle: FileHandle): Promise<{ bytes: number; broken?: unknown }> {
-  let bytes = 0;
-  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-  try {
-    for (;;) {
-      const next = await chunks.next().catch((broken: unknown) => ({ broken }));
-      if ('broken' in next) return { bytes, broken: next.broken };
-      if (next.done) return { bytes };
-      await handle.writeFile(next.value);
-      bytes += next.value.length;
-    }
-  } finally {
-    body.destroy();
-  }
 }
 
 function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {

@@ -81,12 +81,12 @@ describe('reading', () => {
   });
 
   it.each([
-    [503, true],
-    [429, true],
-    [400, false],
-  ])('an answer of %i is retryable: %s', async (status, retryable) => {
+    [503, 'service', true],
+    [429, 'throttled', true],
+    [400, 'service', false],
+  ])('an answer of %i is %s, retryable: %s', async (status, code, retryable) => {
     s3.on(GetObjectCommand).rejects(serviceError('Trouble', status));
-    await expect(store.read({ bucket: 'b', key: 'k' })).rejects.toMatchObject({ code: 'service', retryable });
+    await expect(store.read({ bucket: 'b', key: 'k' })).rejects.toMatchObject({ code, retryable });
   });
 
   it('throws the reason of an abort', async () => {

@@ -1,0 +1,193 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import type { FunctionSpec } from '../../src/contract/index.js';
+import { ImageError, ScarError } from '../../src/errors.js';
+import type { ImageConfig, ImageSource, ResolvedImage } from '../../src/oci/image-source.js';
+import { withFileLock } from '../../src/util/file-lock.js';
+import { formatBytes } from '../../src/util/format-bytes.js';
+import { isProcessAlive, processIdentity } from '../../src/util/process-identity.js';
+import { removeTree } from '../../src/util/remove-tree.js';
+
+/** An image that lies unpacked on this disk. */
+export interface CachedImage {
+  digest: string;
+  /** Host path of the root file system. */
+  rootfs: string;
+  config: ImageConfig;
+}
+
+export interface ImageCacheOptions {
+  /** Where the images lie. Made if missing. */
+  folder: string;
+  log: Writable;
+  /** What the file system has left, in bytes. */
+  freeBytes(): number;
+}
+
+/** Folders of the root that are the host's own in a container: the runner passes them through. */
+export const HOST_FOLDERS = ['/proc', '/dev', '/sys'];
+
+/**
+ * How much larger than compressed an image is taken to be when room is made for it: Debian's and Alpine's layers shrink
+ * to 0.35-0.45 of their size. Only for choosing what to evict; whether it fits is seen while it is unpacked.
+ */
+const EXPECTED_EXPANSION = 3;
+
+/** Config, manifest and facts of an image: written last, so that a folder with it is complete. */
+const RECORD = 'image.json';
+const ROOTFS = 'rootfs';
+/** Identities of the processes that use an image. */
+const USERS = 'users';
+const LOCK = 'lock';
+
+/**
+ * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>/{rootfs,image.json,users/}`.
+ * One process at a time changes it; an image that a killed process did not finish has no record, and is removed. Others
+ * that nobody uses are evicted, longest unused first, when a new one needs the room.
+ */
+export class ImageCache {
+  readonly #options: ImageCacheOptions;
+  readonly #ready = new Map<string, CachedImage>();
+
+  constructor(options: ImageCacheOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The function's image, brought in from `open` unless it is there: then nothing is read from the network, and after the
+   * first time in this process nothing from the disk.
+   *
+   * @throws what unpacking throws, `signal.reason` when aborted
+   */
+  async use(
+    spec: Pick<FunctionSpec, 'imageDigest' | 'platform'>,
+    open: () => Promise<ImageSource>,
+    signal: AbortSignal,
+  ): Promise<{ image: CachedImage; pulled: boolean }> {
+    const ready = this.#ready.get(spec.imageDigest);
+    if (ready) return { image: ready, pulled: false };
+    mkdirSync(this.#options.folder, { recursive: true });
+    return withFileLock(
+      join(this.#options.folder, LOCK),
+      async () => {
+        await this.#removeUnfinished();
+        const folder = this.#folderOf(spec.imageDigest);
+        const present = readRecord(folder);
+        if (!present) await this.#pull(spec, folder, open, signal);
+        const config = present ?? readRecord(folder);
+        if (!config) throw new ScarError('service', `The image's record in ${folder} vanished while it was unpacked`);
+        markUsed(folder);
+        const image = { digest: spec.imageDigest, rootfs: join(folder, ROOTFS), config };
+        this.#ready.set(spec.imageDigest, image);
+        return { image, pulled: !present };
+      },
+      signal,
+    );
+  }
+
+  async #pull(
+    spec: Pick<FunctionSpec, 'imageDigest' | 'platform'>,
+    folder: string,
+    open: () => Promise<ImageSource>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const started = performance.now();
+    // Warm environments need none of it.
+    const { resolveImage, unpackImage } = await import('../../src/oci/index.js');
+    const source = await open();
+    try {
+      const image = await resolveImage(source, spec.platform, signal);
+      checkDigest(image, spec.imageDigest);
+      await this.#makeRoom(image.compressedBytes);
+      mkdirSync(folder, { recursive: true });
+      const stats = await unpackImage(image, source, join(folder, ROOTFS), { signal, hostFolders: HOST_FOLDERS });
+      writeRecord(folder, image);
+      this.#log(
+        `image ${image.reference} unpacked in ${Math.round(performance.now() - started)} ms: ` +
+          `${formatBytes(stats.compressedBytes)} compressed, ${formatBytes(stats.bytes)} in ${stats.files} files`,
+      );
+    } catch (error) {
+      await removeTree(folder);
+      throw error;
+    } finally {
+      await source.close();
+    }
+  }
+
+  async #removeUnfinished(): Promise<void> {
+    for (const folder of this.#folders()) {
+      if (!readRecord(folder)) await removeTree(folder);
+    }
+  }
+
+  /** Evicts images that nobody uses, longest unused first, until the one to come probably fits. */
+  async #makeRoom(compressedBytes: number): Promise<void> {
+    const wanted = compressedBytes * EXPECTED_EXPANSION;
+    const unused = this.#folders()
+      .filter((folder) => !isInUse(folder))
+      .map((folder) => ({ folder, lastUsed: statSync(join(folder, RECORD)).mtimeMs }))
+      .sort((a, b) => a.lastUsed - b.lastUsed);
+    for (const { folder } of unused) {
+      if (this.#options.freeBytes() >= wanted) return;
+      await removeTree(folder);
+      this.#log(`image in ${folder} removed to make room`);
+    }
+  }
+
+  #folders(): string[] {
+    const names = readdirSync(this.#options.folder, { withFileTypes: true });
+    return names.flatMap((entry) => (entry.isDirectory() ? [join(this.#options.folder, entry.name)] : []));
+  }
+
+  #folderOf(digest: string): string {
+    const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
+    if (hex) return join(this.#options.folder, hex);
+    throw new ImageError('image-reference', `The image's digest must be sha256: and 64 hex digits; received ${digest}`);
+  }
+
+  #log(line: string): void {
+    this.#options.log.write(`scar: ${line}\n`);
+  }
+}
+
+function checkDigest(image: ResolvedImage, expected: string): void {
+  if (image.digest === expected) return;
+  throw new ImageError(
+    'image-corrupt',
+    `${image.reference} should have the manifest ${expected}, but its source gave ${image.digest}. Create or update the ` +
+      'function anew to take what is there now',
+    { context: { expected, received: image.digest } },
+  );
+}
+
+/** The config of a complete image; undefined if it is missing or was not finished. */
+function readRecord(folder: string): ImageConfig | undefined {
+  try {
+    return (JSON.parse(readFileSync(join(folder, RECORD), 'utf8')) as { config: ImageConfig }).config;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeRecord(folder: string, { reference, digest, manifest, config }: ResolvedImage): void {
+  const partial = join(folder, `${RECORD}.partial`);
+  writeFileSync(partial, JSON.stringify({ reference, digest, manifest, config }));
+  renameSync(partial, join(folder, RECORD));
+}
+
+function markUsed(folder: string): void {
+  const users = join(folder, USERS);
+  mkdirSync(users, { recursive: true });
+  writeFileSync(join(users, processIdentity()), '');
+  const now = new Date();
+  utimesSync(join(folder, RECORD), now, now);
+}
+
+function isInUse(folder: string): boolean {
+  try {
+    return readdirSync(join(folder, USERS)).some(isProcessAlive);
+  } catch {
+    return false;
+  }
+}

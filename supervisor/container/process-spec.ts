@@ -1,0 +1,73 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, posix } from 'node:path';
+import type { FunctionSpec, InvocationOptions } from '../../src/contract/index.js';
+import type { ImageConfig } from '../../src/oci/image-source.js';
+import { Failure } from '../failure.js';
+import { type ContractValues, containerEnvironment, type VariableSources } from './environment.js';
+import { FileView } from './file-view.js';
+import type { ContainerFolders } from './folders.js';
+import { chooseProgram, scriptCommand } from './program.js';
+import type { ProcessSpec } from './runner.js';
+import { imageUser } from './user.js';
+
+/** Name of the script in the request's folder. */
+const SCRIPT_NAME = 'script';
+
+/** What a container's process is made of. */
+export interface ProcessSources {
+  image: { rootfs: string; config: ImageConfig };
+  folders: ContainerFolders;
+  spec: Pick<FunctionSpec, 'args' | 'imageReference'>;
+  functionScript: Buffer | undefined;
+  options: Pick<InvocationOptions, 'script' | 'args'>;
+  variables: Pick<VariableSources, 'function' | 'user' | 'event'>;
+  contract: ContractValues;
+}
+
+/**
+ * Makes the process that an image, a function and an event describe, and puts on the disk what it needs: its script, and
+ * its working directory, which Docker makes too if the image has none.
+ *
+ * @throws Failure `not-started` if nothing can be run
+ */
+export function processSpec(sources: ProcessSources): ProcessSpec {
+  const { image, folders, spec, options } = sources;
+  const config = image.config.config ?? {};
+  const view = new FileView(image.rootfs, folders.binds);
+  const cwd = posix.join('/', config.WorkingDir ?? '');
+  makeWorkingDirectory(cwd, view);
+  const program = chooseProgram(options, spec, sources.functionScript, config);
+  return {
+    rootfs: image.rootfs,
+    argv: 'argv' in program ? program.argv : installScript(program.script, folders),
+    environment: containerEnvironment({
+      image: config,
+      home: imageUser(config.User, view).home,
+      hostname: hostname(),
+      ...sources.variables,
+      contract: sources.contract,
+    }),
+    cwd,
+    binds: folders.binds,
+  };
+}
+
+function installScript(script: Buffer, folders: ContainerFolders): [string, ...string[]] {
+  writeFileSync(join(folders.host.request, SCRIPT_NAME), script, { mode: 0o755 });
+  return scriptCommand(script, `${folders.request}/${SCRIPT_NAME}`);
+}
+
+function makeWorkingDirectory(cwd: string, view: FileView): void {
+  const host = view.resolve(cwd);
+  try {
+    if (host === undefined) throw new Error('it is a circle of links');
+    mkdirSync(host, { recursive: true });
+  } catch (error) {
+    throw new Failure(
+      'not-started',
+      `The image's working directory ${cwd} cannot be made: ${(error as Error).message}`,
+      error,
+    );
+  }
+}

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import type { OutputTail } from '../../src/contract/index.js';
+import type { Budget } from '../budget.js';
+import { Failure } from '../failure.js';
+import { causeOfEnd } from './cause.js';
+import { watchMemory } from './memory.js';
+import { forwardOutput } from './output.js';
+import { type ContainerProcesses, isLastProcess, kill } from './processes.js';
+import type { HostCommand } from './runner.js';
+
+/** How long the outputs may stay open once no process of the container is left to write to them, in ms. */
+const DRAIN_MS = 1_000;
+
+/** How a container ended. `failure` is the first cause, unless it succeeded. */
+export interface ContainerEnd {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: OutputTail;
+  stderr: OutputTail;
+  failure?: Failure;
+}
+
+/** What a container runs in. */
+export interface Surroundings {
+  budget: Budget;
+  /** Gets both outputs, in whole lines. */
+  log: Writable;
+  processes: ContainerProcesses;
+  /** The function's memory, in bytes. */
+  memoryBytes: number | undefined;
+  /** What `/tmp` has left, in bytes. */
+  freeBytes(): number;
+}
+
+/**
+ * Runs one container to its end: streams its output to the log, stops it when its time is up (SIGTERM, then SIGKILL), and
+ * leaves no process of it behind: as in `docker run`, all of them end with the first one.
+ *
+ * @param program - names it in messages
+ * @throws Failure `not-started` if the runner itself cannot be started
+ */
+export async function runContainer(
+  command: HostCommand,
+  program: string,
+  surroundings: Surroundings,
+): Promise<ContainerEnd> {
+  const { processes, log, memoryBytes } = surroundings;
+  const memory = watchMemory(processes, memoryBytes);
+  const { child, pid, stdout, stderr } = await start(command);
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const forwarded = Promise.all([forwardOutput(stdout, log), forwardOutput(stderr, log)]);
+  forwarded.catch(() => {}); // looked at when the container has ended
+  const stop = stopInTime(pid, surroundings);
+  try {
+    const [exitCode, signal] = await exited;
+    const ranOutOfMemory = memory.ranOut();
+    if (!isLastProcess(pid)) await killLeftovers(pid, processes, log);
+    const [out, err] = await drained(forwarded, [stdout, stderr]);
+    const end: ContainerEnd = { exitCode, signal, stdout: out, stderr: err };
+    const peakBytes = memory.peakBytes();
+    const freeBytes = surroundings.freeBytes();
+    const failure = stop.reason() ?? causeOfEnd({ ...end, program, ranOutOfMemory, memoryBytes, peakBytes, freeBytes });
+    return failure ? { ...end, failure } : end;
+  } finally {
+    stop.cancel();
+    memory.stop();
+  }
+}
+
+interface Started {
+  child: ChildProcess;
+  pid: number;
+  stdout: Readable;
+  stderr: Readable;
+}
+
+async function start({ file, args, environment }: HostCommand): Promise<Started> {
+  const refused = (error: unknown) =>
+    new Failure('not-started', `The runner could not be started: ${(error as Error).message}`, error);
+  let child: ChildProcess;
+  try {
+    // A session of its own, so that one signal reaches all of the container, and none reaches us.
+    child = spawn(file, args, { env: environment, cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (error) {
+    // E2BIG is thrown; other errors come as an event.
+    throw refused(error);
+  }
+  const { pid, stdout, stderr } = child;
+  if (pid === undefined || !stdout || !stderr) throw refused((await once(child, 'error'))[0]);
+  return { child, pid, stdout, stderr };
+}
+
+/** Ends the container when its time is up, first politely; `reason` then tells. */
+function stopInTime(pid: number, { budget, processes, log }: Surroundings) {
+  let reason: Failure | undefined;
+  let timer = setTimeout(
+    () => {
+      reason = new Failure(
+        'timeout',
+        "The container was stopped because the function's time ran out. Raise its timeout, or its memory, which brings more CPU",
+      );
+      kill(-pid, 'SIGTERM');
+      timer = setTimeout(() => void killLeftovers(pid, processes, log), budget.killGraceMs);
+    },
+    Math.max(0, budget.containerEnd - performance.now()),
+  );
+  return { reason: () => reason, cancel: () => clearTimeout(timer) };
+}
+
+async function killLeftovers(pid: number, processes: ContainerProcesses, log: Writable): Promise<void> {
+  kill(-pid, 'SIGKILL');
+  const survivors = await processes.killAll();
+  if (survivors.length > 0) log.write(`scar: processes ${survivors.join(', ')} of the container cannot be killed\n`);
+}
+
+/** The ends of both outputs; what a process that could not be killed keeps open is closed. */
+async function drained(
+  forwarded: Promise<[OutputTail, OutputTail]>,
+  outputs: readonly Readable[],
+): Promise<[OutputTail, OutputTail]> {
+  const timer = setTimeout(() => {
+    for (const output of outputs) output.destroy();
+  }, DRAIN_MS);
+  try {
+    return await forwarded;
+  } finally {
+    clearTimeout(timer);
+  }
+}

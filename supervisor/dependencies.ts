@@ -1,0 +1,60 @@
+import type { Writable } from 'node:stream';
+import type { ObjectStore } from '../src/aws/s3.js';
+import type { RunnerName } from '../src/contract/index.js';
+import type { ImageSource } from '../src/oci/image-source.js';
+import type { Config } from './config.js';
+import { ImageCache } from './container/image-cache.js';
+import { InProcessRunner } from './container/in-process-runner.js';
+import type { Runner } from './container/runner.js';
+import { S3ImageSource } from './container/s3-image-source.js';
+import { Scratch } from './scratch.js';
+
+/** What an invocation works with. Everything that costs time to make is made when it is first asked for. */
+export interface Dependencies {
+  readonly config: Config;
+  /** The function's log. */
+  readonly log: Writable;
+  readonly scratch: Scratch;
+  readonly images: ImageCache;
+  readonly runnerName: RunnerName;
+  store(): Promise<ObjectStore>;
+  openImage(): Promise<ImageSource>;
+  runner(): Promise<Runner>;
+}
+
+/** The real ones. */
+export function dependencies(config: Config, log: Writable): Dependencies {
+  const scratch = new Scratch(config.scratch);
+  let store: Promise<ObjectStore> | undefined;
+  let runner: Promise<Runner> | undefined;
+  const own: Dependencies = {
+    config,
+    log,
+    scratch,
+    images: new ImageCache({ folder: scratch.images, log, freeBytes: () => scratch.freeBytes() }),
+    runnerName: 'in-process',
+    store: () => {
+      store ??= makeStore(config);
+      return store;
+    },
+    openImage: () => openImage(config, own.store),
+    runner: () => {
+      runner ??= scratch.installRunner(config.runner).then((executable) => new InProcessRunner(executable));
+      return runner;
+    },
+  };
+  return own;
+}
+
+async function makeStore({ customEndpoint }: Config): Promise<ObjectStore> {
+  const [{ S3Client }, { objectStore }] = await Promise.all([import('@aws-sdk/client-s3'), import('../src/aws/s3.js')]);
+  // A function's bucket may lie in another Region; at an endpoint of its own, buckets have no host names.
+  return objectStore(new S3Client({ followRegionRedirects: true, forcePathStyle: customEndpoint }));
+}
+
+async function openImage({ spec }: Config, store: Dependencies['store']): Promise<ImageSource> {
+  const { imageLocation: location, imageReference, imageDigest } = spec;
+  if (location.type === 's3') return new S3ImageSource(await store(), location, imageReference, imageDigest);
+  const oci = await import('../src/oci/index.js');
+  return oci.openImage(location.reference);
+}

@@ -1,0 +1,143 @@
+import {
+  decodeEventKey,
+  type InvocationEvent,
+  type InvocationOptions,
+  type ObjectReference,
+  type OutputTarget,
+  type S3EventRecord,
+} from '../src/contract/index.js';
+import { Failure } from './failure.js';
+
+/** One container's part of an event. */
+export interface EventRecord {
+  /** The object to stage in; absent for a direct invocation. */
+  input?: ObjectReference;
+  eventTime?: string;
+  /** The event as the container sees it: with this record only, as if it had come alone. */
+  event: InvocationEvent;
+  /** Set if the record is none that a container can be run for. */
+  refusal?: Failure;
+}
+
+export interface ParsedEvent {
+  options: InvocationOptions;
+  /** Whether the sender reads the response: the event has a `scar` member. */
+  answered: boolean;
+  /** One per container. Empty for S3's test event, and for a preheat. */
+  records: EventRecord[];
+}
+
+/**
+ * Reads an event. A record that cannot be served comes back with its refusal, so that the others are; an event that is
+ * none of ours is a `Failure` of reason `event`.
+ */
+export function parseEvent(event: unknown): ParsedEvent {
+  const body = event ?? {};
+  if (!isObject(body)) throw refused(`must be a JSON object; received ${JSON.stringify(event)}`);
+  if (body.Event === 's3:TestEvent') return { options: { version: 1 }, answered: false, records: [] };
+  const answered = body.scar !== undefined;
+  const options = parseOptions(body.scar);
+  const foreign = Object.keys(body).filter((name) => name !== 'Records' && name !== 'scar');
+  if (foreign.length > 0 && body.Records === undefined && !answered) throw refused(describeForeign(body, foreign));
+  if (body.Records === undefined) {
+    return { options, answered, records: options.action === 'preheat' ? [] : [{ event: body as InvocationEvent }] };
+  }
+  if (!Array.isArray(body.Records) || body.Records.length === 0) {
+    throw refused(`needs at least one record in Records; received ${JSON.stringify(body.Records)}`);
+  }
+  return { options, answered, records: body.Records.map((record: unknown) => parseRecord(body, record)) };
+}
+
+/** Whether the sender of an event, even of a broken one, reads the response. */
+export function isAnswered(event: unknown): boolean {
+  return isObject(event) && event.scar !== undefined;
+}
+
+function parseRecord(body: Record<string, unknown>, record: unknown): EventRecord {
+  const event = { ...body, Records: [record] } as InvocationEvent;
+  if (!isObject(record) || record.eventSource !== 'aws:s3') {
+    const source = isObject(record) ? (record.eventSource ?? record.EventSource) : record;
+    return {
+      event,
+      refusal: refused(`must come from S3 (eventSource aws:s3); received a record of ${JSON.stringify(source)}`),
+    };
+  }
+  const { s3, eventName = '', eventTime } = record as Partial<S3EventRecord>;
+  const bucket = s3?.bucket?.name;
+  const { key, size, versionId } = s3?.object ?? {};
+  if (typeof bucket !== 'string' || typeof key !== 'string') {
+    return { event, refusal: refused('must name s3.bucket.name and s3.object.key in each record') };
+  }
+  const input: ObjectReference = { bucket, key };
+  if (size !== undefined) input.bytes = size;
+  if (versionId !== undefined) input.versionId = versionId;
+  const parsed: EventRecord = { event, input, ...(eventTime !== undefined && { eventTime }) };
+  try {
+    input.key = decodeEventKey(key);
+  } catch {
+    parsed.refusal = refused(`has a key that is not URL-encoded: ${JSON.stringify(key)}`);
+  }
+  if (/^(s3:)?(ObjectRemoved|LifecycleExpiration|ReducedRedundancyLostObject)\b/.test(eventName)) {
+    parsed.refusal = refused(
+      `must be about an object that exists; received ${eventName} for s3://${bucket}/${input.key}. ` +
+        'Restrict the bucket notification to s3:ObjectCreated:*',
+    );
+  }
+  return parsed;
+}
+
+function parseOptions(scar: unknown): InvocationOptions {
+  if (scar === undefined) return { version: 1 };
+  if (!isObject(scar) || scar.version !== 1) {
+    throw refused(`must have scar.version 1; received ${JSON.stringify(isObject(scar) ? scar.version : scar)}`);
+  }
+  const { action, script, args, environment, output, holdMs } = scar;
+  const rules: [string, boolean, string, unknown][] = [
+    ['action', action === undefined || action === 'run' || action === 'preheat', 'be run or preheat', action],
+    ['script', script === undefined || typeof script === 'string', 'be a string', script],
+    ['args', args === undefined || isStringArray(args), 'be an array of strings', args],
+    ['environment', environment === undefined || isStringRecord(environment), 'map names to strings', environment],
+    ['output', output === undefined || isTargets(output), 'be an array of { bucket, prefix, suffixes? }', output],
+    ['holdMs', holdMs === undefined || (typeof holdMs === 'number' && holdMs >= 0), 'be a number of ms', holdMs],
+  ];
+  for (const [name, holds, rule, received] of rules) {
+    if (!holds) throw refused(`must follow the rule: scar.${name} must ${rule}; received ${JSON.stringify(received)}`);
+  }
+  return scar as unknown as InvocationOptions;
+}
+
+/** Says what other service's event it looks like, since those wrap S3's or have another shape. */
+function describeForeign(body: Record<string, unknown>, names: string[]): string {
+  let looksLike = '';
+  if (body.source === 'aws.s3' || body['detail-type'] !== undefined) looksLike = ' (it looks like EventBridge)';
+  else if (body.requestContext !== undefined) looksLike = ' (it looks like API Gateway or a function URL)';
+  return (
+    `must be an S3 notification or a direct invocation ({ "scar": { "version": 1 } }); ` +
+    `received an object with ${names.slice(0, 8).join(', ')}${looksLike}`
+  );
+}
+
+function refused(rule: string): Failure {
+  return new Failure('event', `The event ${rule}`);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isStringArray(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isStringRecord(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every((item) => typeof item === 'string');
+}
+
+function isTargets(value: unknown): value is OutputTarget[] {
+  const isTarget = (item: unknown) =>
+    isObject(item) &&
+    typeof item.bucket === 'string' &&
+    typeof item.prefix === 'string' &&
+    (item.suffixes === undefined || isStringArray(item.suffixes));
+  return Array.isArray(value) && value.every(isTarget);
+}

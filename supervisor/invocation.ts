@@ -1,0 +1,210 @@
+import type {
+  ContainerOutcome,
+  InvocationOptions,
+  InvocationResponse,
+  ObjectReference,
+} from '../src/contract/index.js';
+import { ScarError } from '../src/errors.js';
+import { removeTree } from '../src/util/remove-tree.js';
+import { sleep } from '../src/util/sleep.js';
+import { type Budget, divideTime, within } from './budget.js';
+import { FileView } from './container/file-view.js';
+import { type ContainerFolders, makeFolders } from './container/folders.js';
+import type { CachedImage } from './container/image-cache.js';
+import { processSpec } from './container/process-spec.js';
+import { type ContainerEnd, runContainer } from './container/run-container.js';
+import type { ProcessSpec } from './container/runner.js';
+import { contractValues } from './contract-values.js';
+import type { Dependencies } from './dependencies.js';
+import { type EventRecord, isAnswered, type ParsedEvent, parseEvent } from './event.js';
+import { asFailure, Failure } from './failure.js';
+import { OutcomeRecorder } from './outcome.js';
+import { findOutputFiles } from './output-files.js';
+import { isFolderMarker, stageIn } from './stage-in.js';
+import { outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
+
+/** The part of Lambda's context that we read (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html). */
+export interface InvocationContext {
+  awsRequestId: string;
+  getRemainingTimeInMillis(): number;
+}
+
+/** What the containers of one invocation share. */
+interface Invocation {
+  house: Dependencies;
+  requestId: string;
+  budget: Budget;
+  options: InvocationOptions;
+  /** Whether a bucket's notification caused it: nobody reads the response. */
+  triggered: boolean;
+  response: InvocationResponse;
+}
+
+/**
+ * Makes the function's handler: event → one container per record, in order → response. A container's failure is data in
+ * the response for who reads it; where nobody does, it fails the invocation, so that Lambda counts and repeats it.
+ */
+export function createHandler(
+  house: Dependencies,
+): (event: unknown, context: InvocationContext) => Promise<InvocationResponse> {
+  let coldStart = true;
+  return async (event, { awsRequestId: requestId, getRemainingTimeInMillis }) => {
+    const { spec, environmentId } = house.config;
+    const budget = divideTime(getRemainingTimeInMillis(), spec.reserveMs);
+    const image = { digest: spec.imageDigest, pulled: false };
+    const response: InvocationResponse = {
+      scar: 1,
+      requestId,
+      environmentId,
+      coldStart,
+      image,
+      runner: house.runnerName,
+      outcomes: [],
+    };
+    coldStart = false;
+    const { options, answered, records } = readEvent(event, response);
+    const invocation: Invocation = { house, requestId, budget, options, triggered: !answered, response };
+    if (options.action === 'preheat') response.outcomes.push(await preheat(invocation));
+    for (const record of records) response.outcomes.push(await serve(record, invocation));
+    reportFailures(response, house, answered);
+    return response;
+  };
+}
+
+/** One container: its image, its input, its process, its outputs. Whatever happens, its folders are removed. */
+async function serve(record: EventRecord, invocation: Invocation): Promise<ContainerOutcome> {
+  const { house, requestId, options } = invocation;
+  const { config, scratch, log } = house;
+  const { input } = record;
+  const recorder = new OutcomeRecorder(input);
+  const folder = scratch.containerFolder();
+  try {
+    if (record.refusal) throw record.refusal;
+    if (input && isFolderMarker(input)) {
+      log.write(`scar: s3://${input.bucket}/${input.key} marks a folder and is no file: nothing to run\n`);
+      return recorder.finish();
+    }
+    refuseLoop(input, outputTargets(options.output, config.spec.output, input));
+    const image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
+    const folders = makeFolders(folder, requestId, image.rootfs, config.extraPayload);
+    const inputName = await recorder.stage('stageInMs', 'stage-in', () => bringInput(input, folders, invocation));
+    const process = processSpec({
+      image,
+      folders,
+      spec: config.spec,
+      functionScript: config.script,
+      options,
+      variables: { function: config.functionVariables, user: config.userVariables, event: options.environment },
+      contract: contractValues(requestId, record, folders, inputName),
+    });
+    recorder.ended(await recorder.stage('containerMs', 'not-started', () => run(process, invocation)));
+    await recorder.stage('stageOutMs', 'stage-out', () => sendOutputs(input, process, folders, recorder, invocation));
+  } catch (error) {
+    recorder.fail(asFailure(error, 'not-started'));
+  } finally {
+    await removeFolder(folder, house);
+  }
+  return recorder.finish();
+}
+
+async function preheat({ house, options, budget, ...invocation }: Invocation): Promise<ContainerOutcome> {
+  const recorder = new OutcomeRecorder(undefined);
+  try {
+    await recorder.stage('pullMs', 'image', () => bringImage({ house, options, budget, ...invocation }));
+    await sleep(Math.max(0, Math.min(options.holdMs ?? 0, budget.containerEnd - performance.now())));
+  } catch (error) {
+    recorder.fail(asFailure(error, 'image'));
+  }
+  return recorder.finish();
+}
+
+async function bringImage({ house, budget, response }: Invocation): Promise<CachedImage> {
+  const { config, images } = house;
+  const { image, pulled } = await within(budget.containerEnd, `bringing in ${config.spec.imageReference}`, (signal) =>
+    images.use(config.spec, house.openImage, signal),
+  );
+  response.image.pulled ||= pulled;
+  return image;
+}
+
+/** Name of the staged file; undefined for a direct invocation. */
+async function bringInput(
+  input: ObjectReference | undefined,
+  folders: ContainerFolders,
+  { house, budget }: Invocation,
+): Promise<string | undefined> {
+  if (!input) return undefined;
+  const freeBytes = () => house.scratch.freeBytes();
+  const store = await house.store();
+  return within(budget.containerEnd, `staging in s3://${input.bucket}/${input.key}`, (signal) =>
+    stageIn(store, input, folders.host.input, { freeBytes, signal }),
+  );
+}
+
+async function run(process: ProcessSpec, { house, budget }: Invocation): Promise<ContainerEnd> {
+  const { config, log, scratch } = house;
+  if (budget.containerEnd <= performance.now()) {
+    throw new Failure('timeout', 'There was no time left to start the container in. Raise the timeout of the function');
+  }
+  const command = (await house.runner()).command(process);
+  return runContainer(command, process.argv[0], {
+    budget,
+    log,
+    processes: scratch.processes,
+    memoryBytes: config.memoryBytes,
+    freeBytes: () => scratch.freeBytes(),
+  });
+}
+
+async function sendOutputs(
+  input: ObjectReference | undefined,
+  process: ProcessSpec,
+  folders: ContainerFolders,
+  recorder: OutcomeRecorder,
+  { house, requestId, options, triggered, budget }: Invocation,
+): Promise<void> {
+  const view = new FileView(process.rootfs, process.binds);
+  const { files, skipped } = findOutputFiles(folders.host.output, folders.output, view);
+  for (const { path, reason } of skipped) house.log.write(`scar: output ${path} is left out: ${reason}\n`);
+  if (files.length === 0 && input) house.log.write('scar: the container left no files in its output folder\n');
+  const uploads = planUploads(files, outputTargets(options.output, house.config.spec.output, input), input, triggered);
+  if (uploads.length === 0) return;
+  const store = await house.store();
+  await within(budget.stageOutEnd, 'staging out', (signal) =>
+    stageOut(store, uploads, { requestId, outcome: recorder.mark }, signal, (object) => recorder.outputs.push(object)),
+  );
+}
+
+async function removeFolder(folder: string, { log }: Dependencies): Promise<void> {
+  await removeTree(folder).catch((error: unknown) => {
+    log.write(`scar: ${folder} could not be removed: ${(error as Error).message}\n`);
+  });
+}
+
+/** Reads the event; one that is not ours is an outcome for who reads the response, and an error otherwise. */
+function readEvent(event: unknown, response: InvocationResponse): ParsedEvent {
+  try {
+    return parseEvent(event);
+  } catch (error) {
+    const recorder = new OutcomeRecorder(undefined);
+    recorder.fail(asFailure(error, 'event'));
+    response.outcomes.push(recorder.finish());
+    return { options: { version: 1 }, answered: isAnswered(event), records: [] };
+  }
+}
+
+/** Says in the log what failed; throws it where nobody reads the response. */
+function reportFailures({ outcomes, requestId }: InvocationResponse, { log }: Dependencies, answered: boolean): void {
+  const failures = outcomes.flatMap((outcome) => {
+    if (outcome.status === 'succeeded') return [];
+    const what = outcome.input ? `s3://${outcome.input.bucket}/${outcome.input.key}` : 'the container';
+    return [`${what} failed (${outcome.reason}): ${outcome.message}`];
+  });
+  for (const failure of failures) log.write(`scar: ${failure.replaceAll('\n', ' ')}\n`);
+  if (answered || failures.length === 0) return;
+  throw new ScarError(
+    'invocation-failed',
+    `${failures.length} of ${outcomes.length} containers failed: ${failures.join('; ')}`,
+    { context: { requestId } },
+  );
+}

@@ -1,0 +1,74 @@
+import { copyFileSync, mkdirSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isProcessAlive, processIdentity } from '../src/util/process-identity.js';
+import { removeTree } from '../src/util/remove-tree.js';
+import { ContainerProcesses } from './container/processes.js';
+
+/** The runner's file name in the folder of a supervisor process. */
+const RUNNER = 'inroot';
+
+/**
+ * The supervisor's part of `/tmp`:
+ *
+ * ```
+ * <tmp>/scar/images/               the image cache
+ * <tmp>/scar/run/<identity>/       what belongs to one supervisor process
+ *                           inroot     the runner: its path marks the processes of this one's containers
+ *                           <n>/       the folders of one container
+ * ```
+ * A process that was killed leaves its folder, and perhaps containers, to the next one, which sweeps them away.
+ */
+export class Scratch {
+  readonly folder: string;
+  /** For the image cache. */
+  readonly images: string;
+  /** Processes of this supervisor's containers. */
+  readonly processes: ContainerProcesses;
+  readonly #run: string;
+  readonly #own: string;
+  #runner: string | undefined;
+  #containers = 0;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.images = join(folder, 'images');
+    this.#run = join(folder, 'run');
+    this.#own = join(this.#run, processIdentity());
+    const runner = join(this.#own, RUNNER);
+    this.processes = new ContainerProcesses((executable) => executable === runner);
+  }
+
+  /**
+   * Copies the runner to where it can be executed: a zip may have lost its mode, and the package's folder is read-only on
+   * Lambda. Cleans up, the first time, after supervisors that were killed. Returns its path.
+   */
+  async installRunner(from: string): Promise<string> {
+    if (this.#runner) return this.#runner;
+    mkdirSync(this.#own, { recursive: true });
+    await this.#sweep();
+    const runner = join(this.#own, RUNNER);
+    writeFileSync(runner, '', { mode: 0o755 });
+    copyFileSync(from, runner);
+    this.#runner = runner;
+    return runner;
+  }
+
+  /** A folder for one container, to be made. */
+  containerFolder(): string {
+    return join(this.#own, String(++this.#containers));
+  }
+
+  /** What is left of the file system, in bytes. */
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.folder);
+    return bavail * bsize;
+  }
+
+  async #sweep(): Promise<void> {
+    const dead = readdirSync(this.#run).filter((identity) => !isProcessAlive(identity));
+    if (dead.length === 0) return;
+    const runners = new Set(dead.map((identity) => join(this.#run, identity, RUNNER)));
+    await new ContainerProcesses((executable) => runners.has(executable)).killAll();
+    for (const identity of dead) await removeTree(join(this.#run, identity));
+  }
+}

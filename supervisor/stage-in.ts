@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { extname, join } from 'node:path';
+import type { ObjectStore } from '../src/aws/s3.js';
+import type { ObjectReference } from '../src/contract/index.js';
+import { formatBytes } from '../src/util/format-bytes.js';
+import { asFailure, Failure, isDiskFull } from './failure.js';
+
+/** Longest file name, in bytes (NAME_MAX of every Linux file system that matters). */
+const MAX_NAME_BYTES = 255;
+/** What of a long name's end is kept, because programs look at it. */
+const MAX_EXTENSION_BYTES = 32;
+
+/** Whether an object only stands for a folder: consoles and tools make empty ones whose keys end in `/`. */
+export function isFolderMarker({ key, bytes }: ObjectReference): boolean {
+  return key.endsWith('/') && (bytes ?? 0) === 0;
+}
+
+/**
+ * Name of the file that an object becomes: the last part of its key. Names that no file can have are made possible: `.` and
+ * `..` and NUL are percent-encoded, and one longer than 255 bytes is cut, with a hash of the whole key before its extension.
+ */
+export function inputFileName(key: string): string {
+  const base = key.slice(key.lastIndexOf('/') + 1);
+  const name = /^\.{1,2}$/.test(base) ? base.replaceAll('.', '%2E') : base.replaceAll('\0', '%00');
+  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
+  const extension = Buffer.byteLength(extname(name)) <= MAX_EXTENSION_BYTES ? extname(name) : '';
+  const end = `-${createHash('sha256').update(key).digest('hex').slice(0, 12)}${extension}`;
+  let start = '';
+  for (const character of name) {
+    if (Buffer.byteLength(start) + Buffer.byteLength(character) + Buffer.byteLength(end) > MAX_NAME_BYTES) break;
+    start += character;
+  }
+  return `${start}${end}`;
+}
+
+/**
+ * Brings an object into a folder. Returns the file's name.
+ *
+ * @throws Failure `stage-in`, or `no-space` with numbers
+ */
+export async function stageIn(
+  store: ObjectStore,
+  input: ObjectReference,
+  folder: string,
+  { freeBytes, signal }: { freeBytes(): number; signal: AbortSignal },
+): Promise<string> {
+  const name = inputFileName(input.key);
+  if (name === '') {
+    throw new Failure(
+      'stage-in',
+      `The key of an input must end in a file name; received s3://${input.bucket}/${input.key}, which has content`,
+    );
+  }
+  const free = freeBytes();
+  if ((input.bytes ?? 0) > free) throw tooLarge(input, free);
+  try {
+    const { bytes, versionId } = await store.readFile(input, join(folder, name), { signal });
+    input.bytes = bytes;
+    if (versionId !== undefined && versionId !== 'null') input.versionId ??= versionId;
+    return name;
+  } catch (error) {
+    throw isDiskFull(error) ? tooLarge(input, free, error) : asFailure(error, 'stage-in');
+  }
+}
+
+function tooLarge({ bucket, key, bytes }: ObjectReference, free: number, cause?: unknown): Failure {
+  const size = bytes === undefined ? 'is larger than that' : `has ${formatBytes(bytes)}`;
+  return new Failure(
+    'no-space',
+    `/tmp has ${formatBytes(free)} left, and s3://${bucket}/${key} ${size}. Raise the function's ephemeral storage`,
+    cause,
+  );
+}
