@@ -22,6 +22,14 @@ export async function withFileLock<T>(file: string, action: () => Promise<T>, si
   }
 }
 
+/**
+ * Takes a lock for as long as the process wants, without waiting. Returns what lets go of it, or undefined when another
+ * process that is alive holds it.
+ */
+export function tryFileLock(file: string): (() => void) | undefined {
+  return tryLock(file) ? () => rmSync(file, { force: true }) : undefined;
+}
+
 function tryLock(file: string): boolean {
   const own = `${file}.${processIdentity()}.${sequence++}`;
   writeFileSync(own, processIdentity());

@@ -25,8 +25,16 @@ export interface EngineServer {
 /** More than a map that is 1,000 wide opens at once. */
 const BACKLOG = 4096;
 
-/** Serves the given AWS services on one port of the loopback interface. @throws the listen error, e.g. EADDRINUSE */
-export async function serve(services: readonly Service[], options: ServeOptions): Promise<EngineServer> {
+/**
+ * Serves AWS services on one port of the loopback interface.
+ *
+ * @param services - the services, or what makes them once the endpoint is known
+ * @throws the error of listen(2), e.g. EADDRINUSE
+ */
+export async function serve(
+  services: readonly Service[] | ((endpoint: string) => readonly Service[]),
+  options: ServeOptions,
+): Promise<EngineServer> {
   const server = createServer({
     // Invocations last up to 15 minutes and uploads as long as they need; idle connections are the client's to close.
     requestTimeout: 0,
@@ -36,7 +44,8 @@ export async function serve(services: readonly Service[], options: ServeOptions)
   });
   const endpoint = await listen(server, options.port ?? 0);
   const verifier = new SignatureVerifier(options.credentials, options.region);
-  const handler = new RequestHandler(services, { ...options, endpoint, verifier });
+  const served = typeof services === 'function' ? services(endpoint) : services;
+  const handler = new RequestHandler(served, { ...options, endpoint, verifier });
   const onRequest = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) =>
     void handler.handle(request, response, expectsContinue);
   server.on('request', onRequest(false));

@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { ScarError, ValidationError } from '../errors.js';
+import { Credentials } from './auth/credentials.js';
+import { openDataFolder } from './data-folder.js';
+import { type EngineServer, serve } from './protocol/server.js';
+import { createS3 } from './services/s3/index.js';
+
+/** How an embedded engine is started. */
+export interface EngineOptions {
+  /** Where buckets and functions are kept, also when the engine closes. Default: a temporary folder that goes with it. */
+  readonly dataDir?: string;
+  /** TCP port on 127.0.0.1; default 0, any free one. */
+  readonly port?: number;
+  /** The Region that it plays; default `us-east-1`. */
+  readonly region?: string;
+  /** Told of failures that are the engine's own fault; the caller of the operation gets a 500 besides. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** A running engine: Lambda, S3 and CloudWatch Logs on one endpoint. */
+export interface Engine {
+  /** `http://127.0.0.1:PORT`. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Aborts what is under way, waits for it, and leaves no process and no temporary file behind. */
+  close(): Promise<void>;
+}
+
+/** As AWS's documentation and other emulators have it: an account that cannot exist. */
+const ACCOUNT_ID = '000000000000';
+
+/**
+ * Starts an engine in this process. Its credentials are random: nobody else on the machine can use it.
+ *
+ * @throws ValidationError for an option that breaks a rule, ScarError `engine` when port or folder cannot be had
+ */
+export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { port = 0, region = 'us-east-1' } = options;
+  checkOptions(port, region);
+  const credentials = new Credentials();
+  const data = openDataFolder(options.dataDir);
+  const s3 = createS3({
+    directory: join(data.path, 's3'),
+    recover: data.recover,
+    region,
+    accountId: ACCOUNT_ID,
+  });
+  let server: EngineServer;
+  try {
+    server = await serve(() => [s3.service], {
+      port,
+      region,
+      accountId: ACCOUNT_ID,
+      credentials,
+      ...(options.onError && { onError: options.onError }),
+    });
+  } catch (cause) {
+    await s3.close();
+    await data.close();
+    throw listenError(port, cause);
+  }
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    await server.close();
+    await s3.close();
+    await data.close();
+  };
+  const { accessKeyId, secretAccessKey } = credentials.owner;
+  return {
+    endpoint: server.endpoint,
+    region,
+    accessKeyId,
+    secretAccessKey,
+    close() {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+function checkOptions(port: number, region: string): void {
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new ValidationError('port', 'be an integer from 0 to 65535', port);
+  }
+  if (!/^[a-z]{2}(-[a-z]+)+-\d+$/.test(region)) {
+    throw new ValidationError('region', 'be the name of a Region, such as eu-west-1', region);
+  }
+}
+
+function listenError(port: number, cause: unknown): ScarError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  const context = { port };
+  if (code === 'EADDRINUSE') {
+    const message = `Port ${port} of 127.0.0.1 is in use. Give another one, or 0 for any that is free.`;
+    return new ScarError('engine', message, { context, cause });
+  }
+  if (code === 'EACCES') {
+    const message = `Port ${port} of 127.0.0.1 may not be used by this user. Give one above 1023, or 0 for any that is free.`;
+    return new ScarError('engine', message, { context, cause });
+  }
+  return new ScarError('engine', `The engine cannot listen on 127.0.0.1:${port}: ${(cause as Error).message}`, {
+    context,
+    cause,
+  });
+}
