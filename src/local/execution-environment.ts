@@ -13,14 +13,14 @@ import {
   type RuntimeServices,
   type RuntimeSignal,
 } from './environment/runtime-process.js';
-import { type EngineCredentials, environmentVariables } from './environment/variables.js';
+import { type EngineCredentials, environmentVariables, type SessionIssuer } from './environment/variables.js';
 import { MAX_RESPONSE_BYTES, type RuntimeAnswer } from './runtime-api/session.js';
 
 /** What all environments of an engine share. */
 export interface EnvironmentHost extends RuntimeServices {
   readonly region: string;
   readonly endpoint: string;
-  readonly credentials: EngineCredentials;
+  readonly credentials: SessionIssuer;
   /** Each environment gets a folder of its own in this one. */
   readonly runFolder: string;
   readonly memory: MemoryMonitor;
@@ -72,15 +72,22 @@ export class ExecutionEnvironment {
   readonly #folder: string;
   readonly #logStream = logStreamName(new Date());
   readonly #log: InvocationLog;
+  readonly #credentials: EngineCredentials;
   #runtime: RuntimeProcess | undefined;
   #phase: 'new' | 'busy' | 'frozen' | 'ended' = 'new';
   #ending: Promise<void> | undefined;
+  #finish: () => void = () => {};
+  /** Resolves when the environment has ended and nothing of it is left. */
+  readonly finished = new Promise<void>((resolve) => {
+    this.#finish = resolve;
+  });
   #outOfMemory = false;
 
   constructor(host: EnvironmentHost, target: FunctionVersion) {
     this.#host = host;
     this.function = target;
     this.#folder = join(host.runFolder, this.#name);
+    this.#credentials = host.credentials.issueSession();
     mkdirSync(join(this.#folder, 'tmp'), { recursive: true, mode: 0o700 });
     this.#log = new InvocationLog(host.logs.open(target.logGroup, this.#logStream));
   }
@@ -138,8 +145,10 @@ export class ExecutionEnvironment {
   end(): Promise<void> {
     this.#ending ??= this.#kill().then(async () => {
       this.#log.close();
+      this.#host.credentials.revoke(this.#credentials.accessKeyId);
       // What cannot be removed now is removed when the next engine starts here.
       await removeTree(this.#folder).catch(() => {});
+      this.#finish();
     });
     return this.#ending;
   }
@@ -257,7 +266,7 @@ export class ExecutionEnvironment {
           function: target,
           region: this.#host.region,
           endpoint: this.#host.endpoint,
-          credentials: this.#host.credentials,
+          credentials: this.#credentials,
           logStream: this.#logStream,
           runtimeFolder: dirname(this.#host.nodeRuntime),
           programFolder: dirname(process.execPath),

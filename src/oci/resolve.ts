@@ -53,15 +53,16 @@ async function findManifest(
   platform: TargetPlatform,
   signal: AbortSignal | undefined,
 ): Promise<FoundManifest> {
-  let wanted: Partial<Descriptor> = { digest: source.digest };
+  let wanted: Descriptor | undefined;
   for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth++) {
     signal?.throwIfAborted();
-    const { mediaType, bytes } = await source.manifest(wanted.digest, signal);
-    const where = `manifest ${wanted.digest ? `${wanted.digest} ` : ''}of ${source.reference}`;
+    const { mediaType, bytes } = await source.manifest(wanted?.digest, signal);
+    const where = `manifest ${wanted?.digest ?? ''} of ${source.reference}`.replace('  ', ' ');
     if (bytes.length > MAX_MANIFEST_BYTES) throw tooLarge(where, bytes.length, MAX_MANIFEST_BYTES);
-    if (wanted.digest !== undefined) checkDocument(bytes, wanted.digest, where);
-    const document = parseManifest(bytes, wanted.mediaType ?? mediaType, where);
-    if (!('manifests' in document)) return { manifest: document, bytes, digest: wanted.digest ?? sha256(bytes) };
+    const digest = wanted?.digest ?? sha256(bytes);
+    if (wanted) checkDocument(bytes, wanted, where);
+    const document = parseManifest(bytes, wanted?.mediaType ?? mediaType, where);
+    if (!('manifests' in document)) return { manifest: document, bytes, digest };
     wanted = choosePlatform(document, source, platform);
   }
   throw new ImageError(
@@ -70,14 +71,14 @@ async function findManifest(
   );
 }
 
-/** A manifest's size need not be checked beside its digest: it is here whole, and was capped. */
-function checkDocument(bytes: Buffer, digest: string, where: string): void {
-  const actual = hashFor(digest, where).update(bytes).digest('hex');
-  if (digest.endsWith(`:${actual}`)) return;
+function checkDocument(bytes: Buffer, wanted: Descriptor, where: string): void {
+  const actual = hashFor(wanted.digest, where).update(bytes).digest('hex');
+  if (wanted.digest.endsWith(`:${actual}`) && bytes.length === wanted.size) return;
   throw new ImageError(
     'image-corrupt',
-    `${where} has other bytes than its digest says: their digest is ${actual}. Try again, or push the image anew.`,
-    { context: { expected: digest, received: actual } },
+    `${where} should have ${wanted.size} bytes; what came has ${bytes.length} and the digest ${actual}. Try again, or push ` +
+      'the image anew.',
+    { context: { expected: wanted.digest } },
   );
 }
 

@@ -38,7 +38,10 @@ export class EnvironmentBench implements AsyncDisposable {
     const host: EnvironmentHost = {
       region: 'us-east-1',
       endpoint: 'http://127.0.0.1:9',
-      credentials: { accessKeyId: 'ASIATEST', secretAccessKey: 'secret', sessionToken: 'token' },
+      credentials: {
+        issueSession: () => ({ accessKeyId: 'ASIATEST', secretAccessKey: 'secret', sessionToken: 'token' }),
+        revoke: () => {},
+      },
       runFolder,
       memory: new MemoryMonitor(),
       logs,

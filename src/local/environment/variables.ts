@@ -7,6 +7,12 @@ export interface EngineCredentials {
   readonly sessionToken: string;
 }
 
+/** Gives each environment credentials of its own, and takes them back at its end. */
+export interface SessionIssuer {
+  issueSession(): EngineCredentials;
+  revoke(accessKeyId: string): void;
+}
+
 export interface VariableSources {
   readonly function: FunctionVersion;
   readonly region: string;
