@@ -34,8 +34,12 @@ export function contractValues(
   };
 }
 
-/** Address of the environment on its network; the loopback's where it has none. */
+let address: string | undefined;
+
+/** Address of the environment on its network, which it keeps; the loopback's where it has none. */
 function instanceIp(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+  address ??= Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+  return address ?? '127.0.0.1';
 }

@@ -5,7 +5,7 @@ import type {
   ObjectReference,
 } from '../src/contract/index.js';
 import { ScarError } from '../src/errors.js';
-import { removeTree } from '../src/util/remove-tree.js';
+import { removeTreeSync } from '../src/util/remove-tree.js';
 import { sleep } from '../src/util/sleep.js';
 import { type Budget, divideTime, within } from './budget.js';
 import { FileView } from './container/file-view.js';
@@ -102,7 +102,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
   } catch (error) {
     recorder.fail(asFailure(error, 'not-started'));
   } finally {
-    await removeFolder(folder, house);
+    removeFolder(folder, house);
   }
   return recorder.finish();
 }
@@ -175,10 +175,12 @@ async function sendOutputs(
   );
 }
 
-async function removeFolder(folder: string, { log }: Dependencies): Promise<void> {
-  await removeTree(folder).catch((error: unknown) => {
+function removeFolder(folder: string, { log }: Dependencies): void {
+  try {
+    removeTreeSync(folder);
+  } catch (error) {
     log.write(`scar: ${folder} could not be removed: ${(error as Error).message}\n`);
-  });
+  }
 }
 
 /** Reads the event; one that is not ours is an outcome for who reads the response, and an error otherwise. */

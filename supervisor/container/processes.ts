@@ -20,17 +20,19 @@ export class ContainerProcesses {
     this.#isOurs = isOurs;
   }
 
-  pids(): number[] {
-    return readdirSync('/proc').flatMap((name) => {
-      const pid = Number(name);
-      return Number.isInteger(pid) && this.#isOurs(executableOf(pid)) ? [pid] : [];
-    });
+  /** @param candidates - looks only at these; default all processes there are */
+  pids(candidates: readonly number[] = allProcesses()): number[] {
+    return candidates.filter((pid) => this.#isOurs(executableOf(pid)));
   }
 
-  /** Kills them all, also those that they fork meanwhile. Returns the pids of those that would not go. */
-  async killAll(): Promise<number[]> {
+  /**
+   * Kills them all, also those that they fork meanwhile. Returns the pids of those that would not go.
+   *
+   * @param among - where to look first: if none is there, none is anywhere
+   */
+  async killAll(among?: readonly number[]): Promise<number[]> {
     const end = performance.now() + GONE_WITHIN_MS;
-    for (let pids = this.pids(); ; pids = this.pids()) {
+    for (let pids = this.pids(among); ; pids = this.pids()) {
       if (pids.length === 0 || performance.now() > end) return pids;
       for (const pid of pids) kill(pid, 'SIGKILL');
       await sleep(1);
@@ -44,12 +46,46 @@ export class ContainerProcesses {
 }
 
 /**
- * Whether any process was started after one that has just been waited for. Exact: Linux hands out process IDs in a circle
- * and passes over those in use, so no other process can have had this one's, and the last one given out is in
- * /proc/loadavg (proc_loadavg(5)).
+ * Tells which processes were started after a given moment, so that the look for what a container left behind costs
+ * next to nothing on a machine with many others.
  */
-export function isLastProcess(pid: number): boolean {
-  return readFileSync('/proc/loadavg', 'latin1').trimEnd().endsWith(` ${pid}`);
+export class NewProcesses {
+  readonly #forksBefore = countForks();
+
+  /**
+   * All processes started since that still run, and perhaps others.
+   *
+   * @param first - ID of the first process that was started since
+   */
+  since(first: number): number[] {
+    const last = lastProcessId();
+    const pids = allProcesses();
+    // IDs are given out in a circle (Linux: alloc_pid, kernel/pid.c): until it has closed, those since are one stretch of it.
+    if (last === 0 || !(countForks() - this.#forksBefore < maxProcessId() / 2)) return pids;
+    const isNew =
+      last >= first ? (pid: number) => pid >= first && pid <= last : (pid: number) => pid >= first || pid <= last;
+    return pids.filter(isNew);
+  }
+}
+
+function allProcesses(): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid));
+}
+
+/** Processes and threads started since boot; infinite if the kernel does not say. */
+function countForks(): number {
+  return Number(/^processes (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1] ?? Number.POSITIVE_INFINITY);
+}
+
+/** The ID that was given out last (proc_loadavg(5)); 0 if the kernel does not say. */
+function lastProcessId(): number {
+  return Number(readFileSync('/proc/loadavg', 'latin1').trimEnd().split(' ').at(-1));
+}
+
+function maxProcessId(): number {
+  return Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1'));
 }
 
 /** Sends a signal to a process, or with a negative pid to a process group; fine if it has ended. */

@@ -7,7 +7,7 @@ import { Failure } from '../failure.js';
 import { causeOfEnd } from './cause.js';
 import { watchMemory } from './memory.js';
 import { forwardOutput } from './output.js';
-import { type ContainerProcesses, isLastProcess, kill } from './processes.js';
+import { type ContainerProcesses, kill, NewProcesses } from './processes.js';
 import type { HostCommand } from './runner.js';
 
 /** How long the outputs may stay open once no process of the container is left to write to them, in ms. */
@@ -48,6 +48,7 @@ export async function runContainer(
 ): Promise<ContainerEnd> {
   const { processes, log, memoryBytes } = surroundings;
   const memory = watchMemory(processes, memoryBytes);
+  const started = new NewProcesses();
   const { child, pid, stdout, stderr } = await start(command);
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const forwarded = Promise.all([forwardOutput(stdout, log), forwardOutput(stderr, log)]);
@@ -56,7 +57,7 @@ export async function runContainer(
   try {
     const [exitCode, signal] = await exited;
     const ranOutOfMemory = memory.ranOut();
-    if (!isLastProcess(pid)) await killLeftovers(pid, processes, log);
+    await killLeftovers(pid, processes, log, started.since(pid));
     const [out, err] = await drained(forwarded, [stdout, stderr]);
     const end: ContainerEnd = { exitCode, signal, stdout: out, stderr: err };
     const peakBytes = memory.peakBytes();
@@ -109,9 +110,14 @@ function stopInTime(pid: number, { budget, processes, log }: Surroundings) {
   return { reason: () => reason, cancel: () => clearTimeout(timer) };
 }
 
-async function killLeftovers(pid: number, processes: ContainerProcesses, log: Writable): Promise<void> {
+async function killLeftovers(
+  pid: number,
+  processes: ContainerProcesses,
+  log: Writable,
+  among?: readonly number[],
+): Promise<void> {
   kill(-pid, 'SIGKILL');
-  const survivors = await processes.killAll();
+  const survivors = await processes.killAll(among);
   if (survivors.length > 0) log.write(`scar: processes ${survivors.join(', ')} of the container cannot be killed\n`);
 }
 
