@@ -69,6 +69,9 @@ export function duration(ms) {
  */
 export async function runAsProgram(meta, main) {
   if (process.argv[1] !== fileURLToPath(meta.url)) return;
+  // Ended by `exit` and not by the signal itself: what is half made is removed on exit.
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
   try {
     await main();
   } catch (error) {

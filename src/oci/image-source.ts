@@ -55,6 +55,8 @@ export interface ResolvedImage {
  */
 export interface ImageSource {
   readonly reference: string;
+  /** The digest that the reference pins, if it does: `resolveImage` asks for exactly that, and checks it. */
+  readonly digest?: string | undefined;
   /** A manifest or index: by digest, or by what the reference names when no digest is given. */
   manifest(digest: string | undefined, signal?: AbortSignal): Promise<{ mediaType: string; bytes: Buffer }>;
   /** A blob's bytes as stored. */

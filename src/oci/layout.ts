@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ImageError } from '../errors.js';
@@ -13,25 +12,33 @@ import { tooLarge } from './verify.js';
 /** Where tools put the tag of a manifest (https://github.com/opencontainers/image-spec/blob/main/annotations.md). */
 const REF_NAME = 'org.opencontainers.image.ref.name';
 
-/** Pieces that a blob is read in. */
-const READ_BYTES = 1024 * 1024;
+/** The files of a layout, in a folder or in an archive. A file that is not there is `undefined`. */
+export interface LayoutFiles {
+  /** Where they are, for messages. */
+  readonly location: string;
+  /** A document, refused unread (`image-unsafe`) if it has more bytes. */
+  read(path: string, maxBytes: number): Promise<Buffer | undefined>;
+  stream(path: string): Promise<Readable | undefined>;
+  close(): Promise<void>;
+}
 
 /** An image in an OCI image layout (https://github.com/opencontainers/image-spec/blob/main/image-layout.md). */
 export class LayoutSource implements ImageSource {
   readonly reference: string;
-  readonly #directory: string;
+  readonly digest: string | undefined;
+  readonly #files: LayoutFiles;
   readonly #tag: string | undefined;
-  readonly #digest: string | undefined;
 
-  constructor(reference: LayoutReference) {
+  /** @param reference - `text` for messages; `tag` and `digest` as far as they were given */
+  constructor(reference: Pick<LayoutReference, 'text' | 'tag' | 'digest'>, files: LayoutFiles) {
     this.reference = reference.text;
-    this.#directory = resolve(reference.path);
+    this.digest = reference.digest;
     this.#tag = reference.tag;
-    this.#digest = reference.digest;
+    this.#files = files;
   }
 
   async manifest(digest: string | undefined): Promise<{ mediaType: string; bytes: Buffer }> {
-    const wanted = digest ?? this.#digest;
+    const wanted = digest ?? this.digest;
     if (wanted !== undefined) return this.#document(wanted, '');
     const bytes = await this.#index();
     const chosen = this.#choose(bytes);
@@ -41,36 +48,27 @@ export class LayoutSource implements ImageSource {
   }
 
   async blob(descriptor: Descriptor): Promise<Readable> {
-    const file = this.#blobFile(descriptor.digest);
-    const handle = await open(file).catch((error: unknown) => {
-      throw this.#missing(descriptor.digest, error);
-    });
-    return createReadStream(file, { fd: handle, highWaterMark: READ_BYTES });
+    return (await this.#files.stream(this.#blobFile(descriptor.digest))) ?? this.#missing(descriptor.digest);
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return this.#files.close();
+  }
 
   async #document(digest: string, mediaType: string): Promise<{ mediaType: string; bytes: Buffer }> {
-    const bytes = await readSmall(this.#blobFile(digest), `manifest ${digest} of ${this.reference}`).catch(
-      (error: unknown) => {
-        throw error instanceof ImageError ? error : this.#missing(digest, error);
-      },
-    );
-    return { mediaType, bytes };
+    const bytes = await this.#files.read(this.#blobFile(digest), MAX_MANIFEST_BYTES);
+    return { mediaType, bytes: bytes ?? this.#missing(digest) };
   }
 
   async #index(): Promise<Buffer> {
-    try {
-      return await readSmall(join(this.#directory, 'index.json'), `index.json of ${this.reference}`);
-    } catch (error) {
-      if (error instanceof ImageError) throw error;
-      throw new ImageError(
-        'image-not-found',
-        `${this.reference} must be a folder in the OCI image layout; ${this.#directory} has no readable index.json. ` +
-          'Such a folder is made by, for example: skopeo copy docker://debian:12 oci:DIR:TAG',
-        { cause: error, context: { directory: this.#directory } },
-      );
-    }
+    const bytes = await this.#files.read('index.json', MAX_MANIFEST_BYTES);
+    if (bytes) return bytes;
+    throw new ImageError(
+      'image-not-found',
+      `${this.reference} must be in the OCI image layout; ${this.#files.location} has no index.json. Such a folder is made ` +
+        'by, for example: skopeo copy docker://debian:12 oci:DIR:TAG',
+      { context: { location: this.#files.location } },
+    );
   }
 
   /** The manifest that the reference names; undefined if the index as a whole is the image. */
@@ -100,14 +98,14 @@ export class LayoutSource implements ImageSource {
 
   #blobFile(digest: string): string {
     const { algorithm, hex } = parseDigest(digest, `a blob of ${this.reference}`);
-    return join(this.#directory, 'blobs', algorithm, hex);
+    return `blobs/${algorithm}/${hex}`;
   }
 
-  #missing(digest: string, cause: unknown): ImageError {
-    return new ImageError(
+  #missing(digest: string): never {
+    throw new ImageError(
       'image-not-found',
-      `${this.reference} is not complete: ${this.#directory} has no readable blob ${digest}. Copy the image there again.`,
-      { cause, context: { digest } },
+      `${this.reference} is not complete: ${this.#files.location} has no blob ${digest}. Copy the image there again.`,
+      { context: { digest } },
     );
   }
 }
@@ -116,9 +114,43 @@ function isDescriptor(value: unknown): value is Descriptor {
   return typeof value === 'object' && value !== null && typeof (value as Descriptor).digest === 'string';
 }
 
-/** A document of JSON, refused before it is read when it is larger than anything honest. */
-async function readSmall(file: string, where: string): Promise<Buffer> {
-  const { size } = await stat(file);
-  if (size > MAX_MANIFEST_BYTES) throw tooLarge(where, size, MAX_MANIFEST_BYTES);
-  return readFile(file);
+/** Pieces that a blob is read in. */
+export const READ_BYTES = 1024 * 1024;
+
+/** A layout in a folder. */
+export class LayoutDirectory implements LayoutFiles {
+  readonly location: string;
+
+  constructor(path: string) {
+    this.location = resolve(path);
+  }
+
+  async read(path: string, maxBytes: number): Promise<Buffer | undefined> {
+    const file = await this.#open(path);
+    if (file === undefined) return undefined;
+    try {
+      const { size } = await file.stat();
+      if (size > maxBytes) throw tooLarge(`${path} of ${this.location}`, size, maxBytes);
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async stream(path: string): Promise<Readable | undefined> {
+    const file = await this.#open(path);
+    return file?.createReadStream({ highWaterMark: READ_BYTES });
+  }
+
+  async close(): Promise<void> {}
+
+  async #open(path: string): Promise<FileHandle | undefined> {
+    try {
+      return await open(join(this.location, path));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      throw new ImageError('image-not-found', `${this.location} cannot be read: ${message}`, { cause: error });
+    }
+  }
 }

@@ -16,6 +16,7 @@ export const CONFIG_TYPES: readonly string[] = [
 
 export const DOCKER_CONFIG = 'application/vnd.docker.container.image.v1+json';
 export const DOCKER_LAYER = 'application/vnd.docker.image.rootfs.diff.tar';
+export const OCI_LAYER_ZSTD = 'application/vnd.oci.image.layer.v1.tar+zstd';
 export const DOCKER_LAYER_GZIP = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
 
 /** Docker's format of before 2017: signed JSON without a config. Registries no longer serve it for new images. */

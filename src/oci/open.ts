@@ -1,15 +1,29 @@
-import { UnsupportedImageError } from '../errors.js';
+import { ArchiveSource } from './docker-archive.js';
 import type { ImageSource } from './image-source.js';
-import { LayoutSource } from './layout.js';
+import { LayoutDirectory, LayoutSource } from './layout.js';
 import { type ImageReference, parseReference } from './reference.js';
+import type { RegistryOptions } from './registry/options.js';
+import { RegistrySource } from './registry/source.js';
 
 /**
  * Opens where an image comes from. Nothing is fetched yet; `close()` it when done.
  *
+ * @param options - how to speak to a registry; of no meaning for files
  * @throws ImageError `image-reference`
+ * @example
+ * const source = openImage('docker.io/library/debian:12');
+ * const image = await resolveImage(source, { os: 'linux', architecture: 'amd64' });
+ * await unpackImage(image, source, '/tmp/debian');
+ * await source.close();
  */
-export function openImage(reference: string | ImageReference): ImageSource {
+export function openImage(reference: string | ImageReference, options: RegistryOptions = {}): ImageSource {
   const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
-  if (parsed.type === 'oci') return new LayoutSource(parsed);
-  throw new UnsupportedImageError(`${parsed.text} is not in an OCI image layout: copy it to one with skopeo`);
+  switch (parsed.type) {
+    case 'oci':
+      return new LayoutSource(parsed, new LayoutDirectory(parsed.path));
+    case 'registry':
+      return new RegistrySource(parsed, options);
+    case 'docker-archive':
+      return new ArchiveSource(parsed);
+  }
 }

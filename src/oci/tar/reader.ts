@@ -58,10 +58,30 @@ export class TarReader {
     }
   }
 
+  /** Whether the end of the archive has come; what follows is not looked at. */
+  get ended(): boolean {
+    return this.#state === 'trailer';
+  }
+
   /** Throws `image-corrupt` if the archive ends in the middle of an entry. */
   end(): void {
     const between = this.#state === 'header' && this.#missing === BLOCK && this.#header === undefined;
     if (!between && this.#state !== 'trailer') throw corrupt('it ends in the middle of an entry');
+  }
+
+  /**
+   * Leaves out what is left of the present entry's content, for who has the archive in a file: the bytes returned are to
+   * be jumped over, not written. 0 where no content is.
+   */
+  skipContent(): number {
+    if (this.#state !== 'content' && this.#state !== 'padding') return 0;
+    let bytes = this.#missing;
+    if (this.#state === 'content') {
+      bytes += this.#padding;
+      this.#sink.entryEnd();
+    }
+    this.#expect('header', BLOCK);
+    return bytes;
   }
 
   #take(piece: Buffer): void {

@@ -1,0 +1,401 @@
+/*
+ * A `syscall` instruction (0f 05) is too short for a jump. So the jump replaces the instructions before it:
+ *
+ *     mov  $257, %eax        jmp  trampoline        trampoline:  mov  $257, %eax
+ *     syscall                syscall                             lea  site(%rip), %rcx
+ *     ...                    ...                                 jmp  inroot_entry
+ *
+ * The `syscall` stays where it is: inroot_entry goes on there when the call is not one of the runner's, or behind it when
+ * it has dealt with it. That keeps what a libc knows about its own addresses true (musl and glibc compare the address at which a
+ * cancelled thread was interrupted), and costs nothing for calls whose number is seen to be of no interest.
+ *
+ * The instructions moved ("the window") must be whole, at least five bytes, go nowhere else, and nothing may jump between them. Where
+ * no such window is found, an `int3` takes the place of the `syscall`, and the SIGTRAP handler leads to a stub:
+ *
+ *     int3; nop              stub:  syscall
+ *                                   jmp   behind the site
+ *
+ * The idea of trampolines for system calls is that of SaBRe (Arras et al., 2022) and zpoline (Yasukata et al., 2023).
+ */
+#include "../../patch.h"
+
+#include "../../rules.h"
+#include "../../text.h"
+#include "decode.h"
+
+#define JUMP_SIZE 5UL	    /* e9 rel32 */
+#define LEA_SIZE 7UL	    /* 48 8d 0d rel32 */
+#define SYSCALL_SIZE 2UL
+#define STUB_SIZE (SYSCALL_SIZE + JUMP_SIZE)
+#define WINDOW_LIMIT 24	    /* bytes: the longest window considered */
+#define BATCH 512	    /* sites patched at a time */
+#define RELATIVE_REACH 0x7ff00000L /* what a rel32 surely reaches, with room for the size of the trampolines */
+
+/* How far in front of a site decoding starts, and from how many places. */
+#define RUN_UP 72
+#define STARTS 24
+
+/* How far around a site jumps to it are looked for: far enough for the functions around system calls. */
+#define JUMP_SEARCH 1024
+
+struct site {
+	uint8_t *at;	/* the `syscall` */
+	uint8_t window; /* bytes in front of it that are moved; 0: trap */
+};
+
+/* Sites that trap, each with its stub: one such region for each batch that has any; they are never removed. */
+struct trap {
+	uint64_t site;
+	uint64_t stub;
+};
+
+struct trap_region {
+	struct trap_region *next;
+	uint64_t start, end;
+	uint32_t count;
+	struct trap trap[];
+};
+
+static struct trap_region *trap_regions;
+
+uint64_t patch_stub_of(uint64_t site)
+{
+	const struct trap_region *region = __atomic_load_n(&trap_regions, __ATOMIC_ACQUIRE);
+
+	for (; region; region = region->next) {
+		if (site < region->start || site >= region->end)
+			continue;
+		uint32_t low = 0, high = region->count;
+		while (low < high) {
+			uint32_t middle = (low + high) / 2;
+			if (region->trap[middle].site < site)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		if (low < region->count && region->trap[low].site == site)
+			return region->trap[low].stub;
+	}
+	return 0;
+}
+
+static uint32_t read32(const uint8_t *at)
+{
+	uint32_t value;
+
+	__builtin_memcpy(&value, at, sizeof value);
+	return value;
+}
+
+static void write32(uint8_t *at, uint32_t value)
+{
+	__builtin_memcpy(at, &value, sizeof value);
+}
+
+static bool is_wanted(uint32_t number)
+{
+	return syscall_rules[number].handler != HANDLE_NOT;
+}
+
+/*
+ * The number of the call, if it is put into eax right in front of the `syscall`; *size is the size of that instruction.
+ * -1 if it is not, or if the bytes may mean something else.
+ */
+static int constant_number(const uint8_t *start, const uint8_t *site, uint8_t *size)
+{
+	uint32_t number;
+
+	if (site - start >= 7 && site[-7] == 0x48 && site[-6] == 0xc7 && site[-5] == 0xc0) { /* mov $imm32, %rax */
+		*size = 7;
+		number = read32(site - 4);
+	} else if (site - start >= 6 && site[-5] == 0xb8 && (site[-6] & 0xf1) != 0x41) { /* mov $imm32, %eax; not r8d */
+		*size = 5;
+		number = read32(site - 4);
+	} else if (site - start >= 3 && site[-2] == 0x31 && site[-1] == 0xc0 && (site[-3] & 0xf0) != 0x40) { /* xor %eax, %eax */
+		*size = 2;
+		number = 0;
+	} else {
+		return -1;
+	}
+	return number < SYSCALL_TABLE_SIZE ? (int)number : -1;
+}
+
+/*
+ * Where instructions begin in front of the site, as bits: bit n for n bytes before it. x86 code can only be decoded forwards,
+ * but decoding from a wrong place falls into step after a few instructions; so several starts vote. 0 if too few of
+ * them come to an instruction that begins at the site: then those bytes are no `syscall`.
+ */
+static uint32_t boundaries_before(const uint8_t *start, const uint8_t *site, const uint8_t *end)
+{
+	uint32_t seen[STARTS];
+	int hits = 0, tried = 0;
+
+	for (int k = 0; k < STARTS; k++) {
+		const uint8_t *at = site - RUN_UP + k;
+		uint32_t bits = 0;
+		if (at < start) {
+			if (k)
+				continue;
+			at = start;
+		}
+		tried++;
+		while (at < site) {
+			struct instruction instruction;
+			if (site - at <= 31)
+				bits |= 1U << (site - at);
+			if (decode(at, end, &instruction)) {
+				at += instruction.length;
+			} else {
+				at++;
+				bits = 0;
+			}
+		}
+		if (at == site)
+			seen[hits++] = bits;
+	}
+	if (hits * 3 < tried * 2)
+		return 0;
+	/* What two thirds of them agree on. The site itself is bit 0. */
+	uint32_t agreed = 1;
+	for (int bit = 1; bit < 32; bit++) {
+		int votes = 0;
+		for (int i = 0; i < hits; i++)
+			votes += seen[i] >> bit & 1;
+		if (votes * 3 >= hits * 2)
+			agreed |= 1U << bit;
+	}
+	return agreed;
+}
+
+/* Whether a jump nearby may lead between the window's first instruction and the site, or to the site. Bytes that only look like one count. */
+static bool is_jumped_into(const uint8_t *start, const uint8_t *site, const uint8_t *end, int window)
+{
+	const uint8_t *from = site - start > JUMP_SEARCH ? site - JUMP_SEARCH : start;
+	const uint8_t *to = end - site > JUMP_SEARCH ? site + JUMP_SEARCH : end;
+
+	for (const uint8_t *at = from; at + 6 <= to; at++) {
+		uint64_t into = (uint64_t)(at + 4 + (int32_t)read32(at) - (site - window) - 1); /* rel32 at `at` */
+		if (into < (uint64_t)window && at > start &&
+		    (at[-1] == 0xe9 || (at - start > 1 && at[-2] == 0x0f && (at[-1] & 0xf0) == 0x80)))
+			return true;
+		if ((at[0] & 0xf0) != 0x70 && at[0] != 0xeb && (at[0] & 0xfc) != 0xe0)
+			continue;
+		into = (uint64_t)(at + 2 + (int8_t)at[1] - (site - window) - 1);
+		if (into < (uint64_t)window)
+			return true;
+	}
+	return false;
+}
+
+/* Chooses the window: the fewest whole instructions that make room for a jump. 0 if none will do. */
+static int choose_window(const uint8_t *start, const uint8_t *site, const uint8_t *end, uint32_t boundaries)
+{
+	int window = (int)JUMP_SIZE;
+
+	while (window <= WINDOW_LIMIT && !(boundaries >> window & 1))
+		window++;
+	if (window > WINDOW_LIMIT || site - start < window)
+		return 0;
+	for (const uint8_t *at = site - window; at < site;) {
+		struct instruction instruction;
+		if (!decode(at, end, &instruction) || instruction.flow)
+			return 0;
+		at += instruction.length;
+		if (at > site)
+			return 0;
+	}
+	return is_jumped_into(start, site, end, window) ? 0 : window;
+}
+
+/* Decides what is done about the bytes 0f 05 at `at`. False: nothing. */
+static bool classify(const uint8_t *start, uint8_t *at, const uint8_t *end, struct site *site)
+{
+	uint8_t size = 0;
+	int number = constant_number(start, at, &size);
+
+	site->at = at;
+	if (number >= 0) {
+		site->window = size;
+		return is_wanted((uint32_t)number); /* xor leaves no room, but read(2) is not wanted */
+	}
+	uint32_t boundaries = boundaries_before(start, at, end);
+	if (!boundaries)
+		return false;
+	site->window = (uint8_t)choose_window(start, at, end, boundaries);
+	return true;
+}
+
+/* The next 0f 05 from `at` on, or NULL. Eight bytes at a time, by the well-known test for a zero byte in a word. */
+static uint8_t *find_syscall(uint8_t *at, const uint8_t *end)
+{
+	const uint64_t ones = 0x0101010101010101UL, highs = 0x8080808080808080UL;
+
+	while (end - at >= 9) {
+		uint64_t word;
+		__builtin_memcpy(&word, at + 1, sizeof word);
+		word ^= ones * 0x05;
+		if (!((word - ones) & ~word & highs)) {
+			at += 8;
+			continue;
+		}
+		for (int i = 0; i < 8; i++)
+			if (at[i] == 0x0f && at[i + 1] == 0x05)
+				return at + i;
+		at += 8;
+	}
+	for (; end - at >= 2; at++)
+		if (at[0] == 0x0f && at[1] == 0x05)
+			return at;
+	return NULL;
+}
+
+/* Room for trampolines that the code can reach and that can reach the code. 0 if there is none. */
+static uint64_t map_near(uint64_t start, uint64_t end, size_t size)
+{
+	const int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	long mapped = sys_mmap(0, size, protection, flags, -1, 0);
+
+	for (int step = 0; step < 256; step++) {
+		if (mapped > 0) {
+			if ((int64_t)((uint64_t)mapped + size - start) < RELATIVE_REACH && (int64_t)(end - (uint64_t)mapped) < RELATIVE_REACH)
+				return (uint64_t)mapped;
+			sys_munmap((uint64_t)mapped, size);
+		}
+		/* In turn above and below, further away each time; the kernel says if something is there already. */
+		uint64_t distance = (uint64_t)(step / 2 + 1) * (16UL << 20);
+		uint64_t hint = step % 2 ? PAGE_DOWN(start) - distance : PAGE_UP(end) + distance;
+		mapped = sys_mmap(hint, size, protection, flags | MAP_FIXED_NOREPLACE, -1, 0);
+	}
+	return 0;
+}
+
+static uint8_t *emit_jump(uint8_t *at, const uint8_t *to)
+{
+	at[0] = 0xe9;
+	write32(at + 1, (uint32_t)(to - (at + JUMP_SIZE)));
+	return at + JUMP_SIZE;
+}
+
+/* Copies the window; what is relative to rip is made to reach the same place from the copy. */
+static uint8_t *emit_window(uint8_t *to, const uint8_t *from, const uint8_t *site)
+{
+	while (from < site) {
+		struct instruction instruction = {.length = (uint8_t)(site - from)};
+		decode(from, site, &instruction);
+		__builtin_memcpy(to, from, instruction.length);
+		if (instruction.relative_at)
+			write32(to + instruction.relative_at, read32(from + instruction.relative_at) + (uint32_t)(from - to));
+		from += instruction.length;
+		to += instruction.length;
+	}
+	return to;
+}
+
+/* Bytes of trampolines, stubs and trap records for the batch. */
+static size_t trampolines_size(const struct site *sites, int count)
+{
+	size_t size = 16 + sizeof(struct trap_region);
+
+	for (int i = 0; i < count; i++)
+		size += sites[i].window ? sites[i].window + LEA_SIZE + JUMP_SIZE : STUB_SIZE + sizeof(struct trap);
+	return size + 16;
+}
+
+/* Writes one site's trampoline at `to`; the jump to it is left for the code itself. */
+static uint8_t *emit_trampoline(uint8_t *to, const struct site *site, const uint8_t *entry)
+{
+	if (!site->window) {
+		to[0] = 0x0f;
+		to[1] = 0x05;
+		return emit_jump(to + SYSCALL_SIZE, site->at + SYSCALL_SIZE);
+	}
+	to = emit_window(to, site->at - site->window, site->at);
+	to[0] = 0x48; /* lea site(%rip), %rcx */
+	to[1] = 0x8d;
+	to[2] = 0x0d;
+	write32(to + 3, (uint32_t)(site->at - (to + LEA_SIZE)));
+	return emit_jump(to + LEA_SIZE, entry);
+}
+
+static void redirect(const struct site *site, const uint8_t *trampoline)
+{
+	if (!site->window) {
+		site->at[0] = 0xcc;
+		site->at[1] = 0x90;
+		return;
+	}
+	for (uint8_t *at = site->at - site->window + JUMP_SIZE; at < site->at; at++)
+		*at = 0xcc; /* never reached */
+	emit_jump(site->at - site->window, trampoline);
+}
+
+static void publish(struct trap_region *region)
+{
+	region->next = __atomic_load_n(&trap_regions, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&trap_regions, &region->next, region, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+/*
+ * Patches a batch of sites. Trampolines are written to fresh memory that becomes executable only then and is never written
+ * to again; so no lock is needed, and nothing is writable and executable at once.
+ */
+static void patch_batch(uint64_t start, uint64_t end, int protection, const struct site *sites, int count)
+{
+	size_t size = PAGE_UP(trampolines_size(sites, count));
+	uint64_t room = map_near(start, end, size);
+	uint64_t first_page = PAGE_DOWN(sites[0].at - WINDOW_LIMIT), last = PAGE_UP(sites[count - 1].at + SYSCALL_SIZE);
+
+	if (first_page < PAGE_DOWN(start))
+		first_page = PAGE_DOWN(start);
+	if (!room)
+		return;
+	if (sys_mprotect(first_page, last - first_page, PROT_READ | PROT_WRITE) < 0) {
+		sys_munmap(room, size);
+		return;
+	}
+
+	/* entry: jmp *address(%rip), for the runner itself may be further away */
+	uint8_t *entry = (uint8_t *)room, *to = entry + 16;
+	const uint64_t target = (uint64_t)inroot_entry;
+	entry[0] = 0xff;
+	entry[1] = 0x25;
+	write32(entry + 2, 2);
+	__builtin_memcpy(entry + 8, &target, sizeof target);
+
+	int traps = 0;
+	for (int i = 0; i < count; i++)
+		traps += !sites[i].window;
+	struct trap_region *region = (struct trap_region *)to;
+	region->start = start;
+	region->end = end;
+	to += sizeof *region + (size_t)traps * sizeof(struct trap);
+	for (int i = 0; i < count; i++) {
+		uint8_t *next = emit_trampoline(to, &sites[i], entry);
+		if (!sites[i].window)
+			region->trap[region->count++] = (struct trap){(uint64_t)sites[i].at, (uint64_t)to};
+		redirect(&sites[i], to);
+		to = next;
+	}
+	if (traps)
+		publish(region);
+	sys_mprotect(room, size, PROT_READ | PROT_EXEC);
+	sys_mprotect(first_page, last - first_page, protection);
+}
+
+void patch_code(uint64_t address, size_t size, int protection)
+{
+	uint8_t *start = (uint8_t *)address, *end = start + size, *at = start;
+	struct site sites[BATCH];
+	int count = 0;
+
+	while ((at = find_syscall(at, end))) {
+		if (classify(start, at, end, &sites[count]) && ++count == BATCH) {
+			patch_batch(address, address + size, protection, sites, count);
+			count = 0;
+		}
+		at += SYSCALL_SIZE;
+	}
+	if (count)
+		patch_batch(address, address + size, protection, sites, count);
+}

@@ -1,0 +1,234 @@
+#include "calls.h"
+
+#include <linux/openat2.h>
+
+#include "guest_memory.h"
+#include "patch.h"
+#include "paths.h"
+#include "text.h"
+#include "view.h"
+
+static int descriptor_of(const struct call *call, const struct rule *rule, int which)
+{
+	int argument = rule->path[which].dir;
+
+	return argument == NO_ARGUMENT ? AT_FDCWD : (int)call->arg[argument];
+}
+
+/* Translates the paths that the rule names and puts them into the call. PATH_CHANGED, PATH_SAME or -errno. */
+static long translate(struct call *call, const struct rule *rule)
+{
+	long result = PATH_SAME;
+
+	for (int i = 0; i < 2; i++) {
+		int argument = rule->path[i].path;
+		if (argument == NO_ARGUMENT)
+			continue;
+		char *to = call->scratch->path[i];
+		long translated = path_to_host(call->scratch, descriptor_of(call, rule, i), call->arg[argument], to);
+		if (translated < 0)
+			return translated;
+		if (translated == PATH_CHANGED) {
+			call->arg[argument] = (uint64_t)to;
+			result = PATH_CHANGED;
+		}
+	}
+	return result;
+}
+
+static int call_paths(struct call *call, const struct rule *rule)
+{
+	long translated = translate(call, rule);
+
+	if (translated < 0)
+		return call_done(call, translated);
+	return translated == PATH_CHANGED ? CALL_PERFORM : CALL_NATIVE;
+}
+
+/* openat2(2): a path that may not leave its directory is not an absolute one, whatever it looks like. */
+static int call_openat2(struct call *call, const struct rule *rule)
+{
+	struct open_how how;
+
+	if (call->arg[3] < sizeof how)
+		return CALL_NATIVE; /* EINVAL */
+	if (guest_read(&how, call->arg[2], sizeof how))
+		return call_done(call, -EFAULT);
+	if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
+		return CALL_NATIVE;
+	return call_paths(call, rule);
+}
+
+/* readlink(2), readlinkat(2): the answer is a host path when the link is one of /proc, or was made by call_symlink(). */
+static int call_readlink(struct call *call, const struct rule *rule)
+{
+	struct scratch *scratch = call->scratch;
+	int path = rule->path[0].path;
+	uint64_t to = call->arg[path + 1];
+	int size = (int)call->arg[path + 2];
+	char *answer = scratch->extra[0];
+	long length;
+
+	if (size <= 0)
+		return call_done(call, -EINVAL);
+	long translated = translate(call, rule);
+	if (translated < 0)
+		return call_done(call, translated);
+	if (translated == PATH_CHANGED && path_is_own_exe(scratch->text)) {
+		length = text_copy(answer, PATH_MAX, view.exe);
+	} else {
+		length = sys_readlinkat(descriptor_of(call, rule, 0), (const char *)call->arg[path], answer, PATH_MAX - 1);
+		if (length < 0)
+			return call_done(call, length);
+		answer[length] = 0;
+		if (answer[0] == '/')
+			length = path_to_guest(answer, PATH_MAX);
+	}
+	if (length < 0)
+		return call_done(call, length);
+	if (length > size)
+		length = size;
+	return call_done(call, guest_write(to, answer, (size_t)length) ? -EFAULT : length);
+}
+
+/* Whether a relative target, from the directory that the link is made in, would climb above the root. */
+static bool climbs_out(struct call *call, const struct rule *rule, const char *target, char *directory)
+{
+	struct scratch *scratch = call->scratch;
+	const char *link = scratch->path[0];
+	int dir = descriptor_of(call, rule, 0);
+	int up = 0, depth = 0;
+
+	for (; target[0] == '.' && target[1] == '.' && (!target[2] || target[2] == '/'); up++)
+		for (target += 2; *target == '/';)
+			target++;
+	if (!up)
+		return false;
+	if (text_copy(directory, PATH_MAX, link) < 0)
+		return false;
+	size_t length = (size_t)(path_name(directory) - directory);
+	directory[length] = 0;
+	int fd = (int)sys_openat(dir, length ? directory : ".", O_PATH | O_CLOEXEC | O_DIRECTORY, 0);
+	if (fd < 0)
+		return false; /* symlink() will say why */
+	long got = path_of_descriptor(fd, directory, PATH_MAX);
+	sys_close(fd);
+	if (got < 0 || !path_in_root(directory) || path_to_guest(directory, PATH_MAX) < 0)
+		return false;
+	for (const char *c = directory; c[0] && c[1]; c++)
+		depth += *c == '/';
+	return up > depth;
+}
+
+/*
+ * symlink(2), symlinkat(2): the kernel will follow the link from the host's root, so an absolute target is stored as a host
+ * path. call_readlink() gives the guest its own back.
+ */
+static int call_symlink(struct call *call, const struct rule *rule)
+{
+	struct scratch *scratch = call->scratch;
+	char *target = scratch->extra[0];
+	long length = guest_read_text(target, PATH_MAX, call->arg[0]);
+
+	if (length < 0)
+		return call_done(call, length);
+	long translated = path_to_host(scratch, descriptor_of(call, rule, 0), call->arg[rule->path[0].path], scratch->path[0]);
+	if (translated < 0)
+		return call_done(call, translated);
+	if (translated == PATH_SAME && call->arg[rule->path[0].path])
+		text_copy(scratch->path[0], PATH_MAX, scratch->text);
+	if (translated == PATH_CHANGED)
+		call->arg[rule->path[0].path] = (uint64_t)scratch->path[0];
+
+	const char *absolute = target;
+	if (target[0] != '/') {
+		if (!climbs_out(call, rule, target, scratch->extra[1]))
+			return translated == PATH_CHANGED ? CALL_PERFORM : CALL_NATIVE;
+		while (absolute[0] == '.' && absolute[1] == '.')
+			for (absolute += 2; *absolute == '/';)
+				absolute++;
+		scratch->text[0] = '/';
+		if (text_copy(scratch->text + 1, PATH_MAX - 1, absolute) < 0)
+			return call_done(call, -ENAMETOOLONG);
+		absolute = scratch->text;
+	}
+	long error = path_plain_to_host(absolute, scratch->path[1]);
+	if (error)
+		return call_done(call, error);
+	call->arg[0] = (uint64_t)scratch->path[1];
+	return CALL_PERFORM;
+}
+
+static int call_getcwd(struct call *call)
+{
+	char *path = call->scratch->extra[0];
+	long length = sys_getcwd(path, PATH_MAX);
+
+	if (length < 0)
+		return call_done(call, length);
+	if (path[0] == '/')
+		length = path_to_guest(path, PATH_MAX) + 1;
+	if (length <= 0)
+		return call_done(call, -ENAMETOOLONG);
+	if ((uint64_t)length > call->arg[1])
+		return call_done(call, -ERANGE);
+	return call_done(call, guest_write(call->arg[0], path, (size_t)length) ? -EFAULT : length);
+}
+
+/* mmap(2): code of a file is patched before the guest learns where it is. */
+static int call_mmap(struct call *call)
+{
+	uint64_t size = call->arg[1];
+	int protection = (int)call->arg[2], flags = (int)call->arg[3], fd = (int)call->arg[4];
+	uint64_t offset = call->arg[5];
+
+	if (!(protection & PROT_EXEC) || (flags & MAP_ANONYMOUS))
+		return CALL_NATIVE;
+	/* Shared code cannot be patched, and shared or private makes no difference for what is not written to. */
+	if ((flags & MAP_TYPE) == MAP_SHARED && !(protection & PROT_WRITE))
+		flags = (flags & ~MAP_TYPE) | MAP_PRIVATE;
+	long mapped = sys_mmap(call->arg[0], size, protection, flags, fd, offset);
+	if (mapped >= 0 || mapped < -4095)
+		patch_file_mapping((uint64_t)mapped, size, protection, fd, offset);
+	return call_done(call, mapped);
+}
+
+int dispatch(struct call *call)
+{
+	const struct rule *rule = &syscall_rules[call->number];
+
+	switch ((enum handler)rule->handler) {
+	case HANDLE_PATHS:
+		return call_paths(call, rule);
+	case HANDLE_OPENAT2:
+		return call_openat2(call, rule);
+	case HANDLE_READLINK:
+		return call_readlink(call, rule);
+	case HANDLE_SYMLINK:
+		return call_symlink(call, rule);
+	case HANDLE_GETCWD:
+		return call_getcwd(call);
+	case HANDLE_EXECVE:
+	case HANDLE_EXECVEAT:
+		return call_exec(call, rule);
+	case HANDLE_MMAP:
+		return call_mmap(call);
+	case HANDLE_SIGACTION:
+		return call_sigaction(call);
+	case HANDLE_SIGMASK:
+		return call_sigmask(call, rule->handler_argument);
+	case HANDLE_SIGMASK_PAIR:
+		return call_sigmask_pair(call, rule->handler_argument);
+	case HANDLE_SOCKET:
+		return call_socket(call, rule->handler_argument);
+	case HANDLE_SENDMSG:
+		return call_sendmsg(call);
+	case HANDLE_SOCKET_NAME:
+		return call_socket_name(call);
+	case HANDLE_REFUSE:
+		return call_done(call, -(long)rule->handler_argument);
+	case HANDLE_NOT:
+		break;
+	}
+	return CALL_NATIVE;
+}

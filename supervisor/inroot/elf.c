@@ -1,0 +1,146 @@
+#include "elf.h"
+
+#include "arch/x86_64/elf_machine.h"
+#include "patch.h"
+#include "text.h"
+
+long elf_read_headers(int fd, struct elf_headers *headers)
+{
+	Elf64_Ehdr *file = &headers->file;
+	long got = sys_pread(fd, file, sizeof *file, 0);
+
+	if (got < 0)
+		return got;
+	if (got != sizeof *file || memcmp(file->e_ident, ELFMAG, SELFMAG) || file->e_ident[EI_CLASS] != ELFCLASS64 ||
+	    file->e_machine != ELF_MACHINE || (file->e_type != ET_EXEC && file->e_type != ET_DYN) ||
+	    file->e_phentsize != sizeof(Elf64_Phdr) || file->e_phnum == 0 || file->e_phnum > PROGRAM_HEADER_LIMIT)
+		return -ENOEXEC;
+	long size = (long)(file->e_phnum * sizeof(Elf64_Phdr));
+	got = sys_pread(fd, headers->program, (size_t)size, file->e_phoff);
+	if (got < 0)
+		return got;
+	return got == size ? 0 : -ENOEXEC;
+}
+
+static const Elf64_Phdr *find_header(const struct elf_headers *headers, uint32_t type)
+{
+	for (int i = 0; i < headers->file.e_phnum; i++)
+		if (headers->program[i].p_type == type)
+			return &headers->program[i];
+	return NULL;
+}
+
+long elf_interpreter(int fd, const struct elf_headers *headers, char *to, size_t capacity)
+{
+	const Elf64_Phdr *header = find_header(headers, PT_INTERP);
+
+	to[0] = 0;
+	if (!header)
+		return 0;
+	if (header->p_filesz < 2 || header->p_filesz > capacity)
+		return -ENOEXEC;
+	if (sys_pread(fd, to, header->p_filesz, header->p_offset) != (long)header->p_filesz || to[header->p_filesz - 1])
+		return -ENOEXEC;
+	return 0;
+}
+
+static int protection_of(const Elf64_Phdr *segment)
+{
+	return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
+	       (segment->p_flags & PF_X ? PROT_EXEC : 0);
+}
+
+/* Finds room for all segments together; returns what is to be added to their addresses, or -errno. */
+static long reserve(const struct elf_headers *headers, uint64_t *base)
+{
+	uint64_t low = UINT64_MAX, high = 0, align = PAGE_SIZE;
+
+	for (int i = 0; i < headers->file.e_phnum; i++) {
+		const Elf64_Phdr *segment = &headers->program[i];
+		if (segment->p_type != PT_LOAD)
+			continue;
+		if (segment->p_filesz > segment->p_memsz || segment->p_vaddr + segment->p_memsz < segment->p_vaddr ||
+		    segment->p_vaddr + segment->p_memsz > 1UL << 47)
+			return -ENOEXEC;
+		low = segment->p_vaddr < low ? segment->p_vaddr : low;
+		high = segment->p_vaddr + segment->p_memsz > high ? segment->p_vaddr + segment->p_memsz : high;
+		if (segment->p_align > align && !(segment->p_align & (segment->p_align - 1)) && segment->p_align <= 1UL << 30)
+			align = segment->p_align;
+	}
+	if (low >= high)
+		return -ENOEXEC;
+	low = PAGE_DOWN(low);
+	uint64_t size = PAGE_UP(high) - low;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	if (headers->file.e_type == ET_EXEC) {
+		long mapped = sys_mmap(low, size, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+		if (mapped > 0 && (uint64_t)mapped != low) { /* a kernel that takes the address for a hint */
+			sys_munmap((uint64_t)mapped, size);
+			return -ENOMEM;
+		}
+		*base = 0;
+		return mapped < 0 ? mapped : 0;
+	}
+	long mapped = sys_mmap(0, size + align - PAGE_SIZE, PROT_NONE, flags, -1, 0);
+	if (mapped < 0)
+		return mapped;
+	uint64_t start = ((uint64_t)mapped + align - 1) & ~(align - 1);
+	if (start > (uint64_t)mapped)
+		sys_munmap((uint64_t)mapped, start - (uint64_t)mapped);
+	if (align > PAGE_SIZE + (start - (uint64_t)mapped))
+		sys_munmap(start + size, align - PAGE_SIZE - (start - (uint64_t)mapped));
+	*base = start - low;
+	return 0;
+}
+
+static long map_segment(int fd, const Elf64_Phdr *segment, uint64_t base)
+{
+	uint64_t page = PAGE_DOWN(base + segment->p_vaddr);
+	uint64_t lead = base + segment->p_vaddr - page;
+	uint64_t file_end = base + segment->p_vaddr + segment->p_filesz, end = base + segment->p_vaddr + segment->p_memsz;
+	int protection = protection_of(segment);
+
+	if (segment->p_filesz) {
+		uint64_t size = file_end - page, offset = segment->p_offset - lead;
+		long mapped = sys_mmap(page, size, protection, MAP_PRIVATE | MAP_FIXED, fd, offset);
+		if (mapped < 0)
+			return mapped;
+		if (protection & PROT_EXEC)
+			patch_file_mapping(page, size, protection, fd, offset);
+	}
+	uint64_t zero_from = segment->p_filesz ? PAGE_UP(file_end) : page;
+	if (end > zero_from) {
+		long mapped = sys_mmap(zero_from, end - zero_from, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		if (mapped < 0)
+			return mapped;
+	}
+	/* The rest of the last page of the file is whatever follows in the file; it must read as zero. */
+	if (segment->p_filesz && end > file_end && (protection & PROT_WRITE))
+		memset((void *)file_end, 0, PAGE_UP(file_end) - file_end);
+	return 0;
+}
+
+long elf_map(int fd, const struct elf_headers *headers, struct elf_image *image)
+{
+	const Elf64_Ehdr *file = &headers->file;
+	const Elf64_Phdr *stack = find_header(headers, PT_GNU_STACK);
+	long error = reserve(headers, &image->base);
+
+	if (error)
+		return error;
+	image->entry = image->base + file->e_entry;
+	image->program_headers = 0;
+	image->program_header_count = file->e_phnum;
+	image->executable_stack = stack && (stack->p_flags & PF_X);
+	for (int i = 0; i < file->e_phnum; i++) {
+		const Elf64_Phdr *segment = &headers->program[i];
+		if (segment->p_type != PT_LOAD)
+			continue;
+		error = map_segment(fd, segment, image->base);
+		if (error)
+			return error;
+		if (file->e_phoff >= segment->p_offset && file->e_phoff < segment->p_offset + segment->p_filesz)
+			image->program_headers = image->base + segment->p_vaddr + file->e_phoff - segment->p_offset;
+	}
+	return 0;
+}

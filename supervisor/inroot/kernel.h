@@ -1,0 +1,160 @@
+/* The system calls that the runner itself makes. Each returns what the kernel returns: a result, or -errno. */
+#ifndef INROOT_KERNEL_H
+#define INROOT_KERNEL_H
+
+#include <asm/stat.h>
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/limits.h>
+#include <linux/mman.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/x86_64/signal_frame.h"
+#include "arch/x86_64/syscall.h"
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+#define PAGE_SIZE 4096UL
+#define PAGE_DOWN(address) ((uint64_t)(address) & ~(PAGE_SIZE - 1))
+#define PAGE_UP(address) PAGE_DOWN((uint64_t)(address) + PAGE_SIZE - 1)
+
+/* From headers that a freestanding program cannot mix (bits/, asm/fcntl.h, asm/signal.h). */
+#define MODE_TYPE 0170000
+#define MODE_DIRECTORY 0040000
+#define MODE_REGULAR 0100000
+#define MODE_SYMLINK 0120000
+#define ACCESS_EXECUTE 1
+#define SIGNAL_KILL 9
+#define SIGNAL_TRAP 5
+#define MASK_SIZE 8UL
+
+static inline long sys_read(int fd, void *to, size_t size)
+{
+	return raw_syscall(__NR_read, fd, (long)to, (long)size, 0, 0, 0);
+}
+
+static inline long sys_pread(int fd, void *to, size_t size, uint64_t offset)
+{
+	return raw_syscall(__NR_pread64, fd, (long)to, (long)size, (long)offset, 0, 0);
+}
+
+static inline long sys_write(int fd, const void *from, size_t size)
+{
+	return raw_syscall(__NR_write, fd, (long)from, (long)size, 0, 0, 0);
+}
+
+static inline long sys_openat(int dir, const char *path, int flags, int mode)
+{
+	return raw_syscall(__NR_openat, dir, (long)path, flags, mode, 0, 0);
+}
+
+static inline long sys_close(int fd)
+{
+	return raw_syscall(__NR_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_fstatat(int dir, const char *path, struct stat *to, int flags)
+{
+	return raw_syscall(__NR_newfstatat, dir, (long)path, (long)to, flags, 0, 0);
+}
+
+static inline long sys_fstat(int fd, struct stat *to)
+{
+	return raw_syscall(__NR_fstat, fd, (long)to, 0, 0, 0, 0);
+}
+
+static inline long sys_faccessat(int dir, const char *path, int mode)
+{
+	return raw_syscall(__NR_faccessat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_readlinkat(int dir, const char *path, char *to, size_t size)
+{
+	return raw_syscall(__NR_readlinkat, dir, (long)path, (long)to, (long)size, 0, 0);
+}
+
+static inline long sys_getcwd(char *to, size_t size)
+{
+	return raw_syscall(__NR_getcwd, (long)to, (long)size, 0, 0, 0, 0);
+}
+
+static inline long sys_chdir(const char *path)
+{
+	return raw_syscall(__NR_chdir, (long)path, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_execve(const char *path, char *const *argv, char *const *envp)
+{
+	return raw_syscall(__NR_execve, (long)path, (long)argv, (long)envp, 0, 0, 0);
+}
+
+static inline long sys_mmap(uint64_t at, size_t size, int protection, int flags, int fd, uint64_t offset)
+{
+	return raw_syscall(__NR_mmap, (long)at, (long)size, protection, flags, fd, (long)offset);
+}
+
+static inline long sys_munmap(uint64_t at, size_t size)
+{
+	return raw_syscall(__NR_munmap, (long)at, (long)size, 0, 0, 0, 0);
+}
+
+static inline long sys_mprotect(uint64_t at, size_t size, int protection)
+{
+	return raw_syscall(__NR_mprotect, (long)at, (long)size, protection, 0, 0, 0);
+}
+
+static inline long sys_sigaction(int signal, const struct kernel_sigaction *action, struct kernel_sigaction *old)
+{
+	return raw_syscall(__NR_rt_sigaction, signal, (long)action, (long)old, MASK_SIZE, 0, 0);
+}
+
+static inline long sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
+{
+	return raw_syscall(__NR_rt_sigprocmask, how, (long)set, (long)old, MASK_SIZE, 0, 0);
+}
+
+static inline long sys_getpid(void)
+{
+	return raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_gettid(void)
+{
+	return raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_kill(int pid, int signal)
+{
+	return raw_syscall(__NR_kill, pid, signal, 0, 0, 0, 0);
+}
+
+static inline long sys_tgkill(int pid, int tid, int signal)
+{
+	return raw_syscall(__NR_tgkill, pid, tid, signal, 0, 0, 0);
+}
+
+static inline long sys_mkdirat(int dir, const char *path, int mode)
+{
+	return raw_syscall(__NR_mkdirat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_dup(int fd)
+{
+	return raw_syscall(__NR_dup, fd, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_fcntl(int fd, int command, long argument)
+{
+	return raw_syscall(__NR_fcntl, fd, command, argument, 0, 0, 0);
+}
+
+__attribute__((noreturn)) static inline void sys_exit(int code)
+{
+	for (;;)
+		raw_syscall(__NR_exit_group, code, 0, 0, 0, 0, 0);
+}
+
+#endif

@@ -1,0 +1,60 @@
+#include "rules.h"
+
+/* Newer than the kernel headers of Debian 12 (arch/x86/entry/syscalls/syscall_64.tbl; the same on every architecture). */
+#ifndef __NR_fchmodat2
+#define __NR_fchmodat2 452
+#endif
+#ifndef __NR_setxattrat
+#define __NR_setxattrat 463
+#define __NR_getxattrat 464
+#define __NR_listxattrat 465
+#define __NR_removexattrat 466
+#endif
+#ifndef __NR_open_tree_attr
+#define __NR_open_tree_attr 467
+#endif
+#ifndef __NR_file_getattr
+#define __NR_file_getattr 468
+#define __NR_file_setattr 469
+#endif
+
+#define PATHS HANDLE_PATHS, 0
+#define OPENAT2 HANDLE_OPENAT2, 0
+#define READLINK HANDLE_READLINK, 0
+#define SYMLINK HANDLE_SYMLINK, 0
+#define GETCWD HANDLE_GETCWD, 0
+#define EXECVE HANDLE_EXECVE, 0
+#define EXECVEAT HANDLE_EXECVEAT, 0
+#define MMAP HANDLE_MMAP, 0
+#define SIGACTION HANDLE_SIGACTION, 0
+#define SIGMASK(argument) HANDLE_SIGMASK, argument
+#define SIGMASK_PAIR(argument) HANDLE_SIGMASK_PAIR, argument
+#define SOCKET(argument) HANDLE_SOCKET, argument
+#define SENDMSG HANDLE_SENDMSG, 0
+#define SOCKET_NAME HANDLE_SOCKET_NAME, 0
+#define REFUSE(error) HANDLE_REFUSE, error
+
+#define AT(dir, path) {dir, path}
+#define CWD(path) {NO_ARGUMENT, path}
+#define NONE {NO_ARGUMENT, NO_ARGUMENT}
+
+#define NOTHING CHANGE_NOTHING, 0
+#define OPENS(flags) CHANGE_OPENS, flags
+#define OPENS_HOW CHANGE_OPENS_HOW, 2
+#define CONTENT_OR_ENTRY CHANGE_CONTENT_OR_ENTRY, 0
+#define CONTENT CHANGE_CONTENT, 0
+#define ENTRY CHANGE_ENTRY, 0
+#define ENTRY_SECOND CHANGE_ENTRY_SECOND, 0
+#define ENTRIES CHANGE_ENTRIES, 0
+#define INODE CHANGE_INODE, 0
+#define INODE_ITSELF CHANGE_INODE_ITSELF, 0
+#define INODE_FLAGS(flags) CHANGE_INODE_FLAGS, flags
+#define DESCRIPTOR CHANGE_DESCRIPTOR, 0
+#define SOCKET_FILE CHANGE_SOCKET_FILE, 0
+
+#define CALL(name, handler, first, second, change) [__NR_##name] = {handler, {first, second}, change},
+
+const struct rule syscall_rules[SYSCALL_TABLE_SIZE] = {
+#include "arch/x86_64/syscalls.def"
+#include "syscalls.def"
+};

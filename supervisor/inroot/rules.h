@@ -1,0 +1,61 @@
+/* The table of syscalls.def, as entry.S and dispatch() read it. */
+#ifndef INROOT_RULES_H
+#define INROOT_RULES_H
+
+#include "kernel.h"
+#include "layout.h"
+
+enum handler {
+	HANDLE_NOT, /* zero: what entry.S tests for */
+	HANDLE_PATHS,
+	HANDLE_OPENAT2,
+	HANDLE_READLINK,
+	HANDLE_SYMLINK,
+	HANDLE_GETCWD,
+	HANDLE_EXECVE,
+	HANDLE_EXECVEAT,
+	HANDLE_MMAP,
+	HANDLE_SIGACTION,
+	HANDLE_SIGMASK,
+	HANDLE_SIGMASK_PAIR,
+	HANDLE_SOCKET,
+	HANDLE_SENDMSG,
+	HANDLE_SOCKET_NAME,
+	HANDLE_REFUSE,
+};
+
+enum change {
+	CHANGE_NOTHING,
+	CHANGE_OPENS,		  /* with the open(2) flags in the argument */
+	CHANGE_OPENS_HOW,	  /* with a struct open_how */
+	CHANGE_CONTENT_OR_ENTRY,  /* creat */
+	CHANGE_CONTENT,		  /* of the file, through symlinks */
+	CHANGE_ENTRY,		  /* a name in a directory: the first path */
+	CHANGE_ENTRY_SECOND,	  /* ... the second path */
+	CHANGE_ENTRIES,		  /* ... both */
+	CHANGE_INODE,		  /* mode, times, attributes; through symlinks */
+	CHANGE_INODE_ITSELF,	  /* ... not through them */
+	CHANGE_INODE_FLAGS,	  /* ... as AT_SYMLINK_NOFOLLOW in the argument says */
+	CHANGE_DESCRIPTOR,	  /* the inode behind argument 0 */
+	CHANGE_SOCKET_FILE,	  /* bind(2) of an AF_UNIX address */
+};
+
+/* An argument number below stands for "none" or, as a descriptor, for the working directory. */
+#define NO_ARGUMENT -1
+
+struct rule {
+	uint8_t handler;
+	uint8_t handler_argument;
+	struct {
+		int8_t dir;
+		int8_t path;
+	} path[2];
+	uint8_t change;
+	uint8_t change_argument;
+};
+
+_Static_assert(sizeof(struct rule) == SYSCALL_RULE_SIZE, "entry.S indexes the table");
+
+extern HIDDEN const struct rule syscall_rules[SYSCALL_TABLE_SIZE];
+
+#endif

@@ -1,0 +1,133 @@
+/* AF_UNIX addresses are paths (unix(7)); abstract ones, and those of other families, are none of our business. */
+#include <linux/socket.h>
+#include <linux/un.h>
+
+#include "calls.h"
+#include "guest_memory.h"
+#include "paths.h"
+#include "text.h"
+
+#define FAMILY_UNIX 1
+#define NAME_OFFSET offsetof(struct sockaddr_un, sun_path)
+
+/* The start of struct user_msghdr (include/linux/socket.h). */
+struct message_header {
+	uint64_t name;
+	int name_length;
+	int padding;
+	uint64_t rest[5];
+};
+
+/*
+ * Translates an address into scratch->block. Returns its new length, 0 if it can stay as it is, or -errno. A host path too long for
+ * sun_path goes by way of a descriptor of its directory, which the caller closes after the call (*dir, or -1).
+ */
+static long translate_address(struct call *call, uint64_t address, uint64_t length, int *dir)
+{
+	struct scratch *scratch = call->scratch;
+	struct sockaddr_un *to = (struct sockaddr_un *)scratch->block;
+	char *host = scratch->path[0];
+
+	*dir = -1;
+	if (!address || length <= NAME_OFFSET || length > sizeof *to)
+		return 0;
+	if (guest_read(to, address, length))
+		return -EFAULT;
+	if (to->sun_family != FAMILY_UNIX || !to->sun_path[0])
+		return 0;
+	memcpy(scratch->text, to->sun_path, length - NAME_OFFSET);
+	scratch->text[length - NAME_OFFSET] = 0;
+	long result = path_text_to_host(scratch, AT_FDCWD, host);
+	if (result <= 0)
+		return result; /* an error, or PATH_SAME */
+	long size = text_copy(to->sun_path, sizeof to->sun_path, host);
+	if (size >= 0)
+		return (long)NAME_OFFSET + size + 1;
+
+	const char *name = path_name(host);
+	size_t directory = (size_t)(name - host);
+	memcpy(scratch->text, host, directory);
+	scratch->text[directory] = 0;
+	*dir = (int)sys_openat(AT_FDCWD, scratch->text, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (*dir < 0)
+		return *dir;
+	text_number(scratch->text, "/proc/self/fd/", (uint64_t)*dir);
+	if (text_join(scratch->text, PATH_MAX, scratch->text, "/") < 0 ||
+	    (size = text_join(to->sun_path, sizeof to->sun_path, scratch->text, name)) < 0) {
+		sys_close(*dir);
+		return -ENAMETOOLONG;
+	}
+	return (long)NAME_OFFSET + size + 1;
+}
+
+/* bind(2), connect(2), sendto(2) */
+int call_socket(struct call *call, int argument)
+{
+	int dir;
+	long length = translate_address(call, call->arg[argument], call->arg[argument + 1], &dir);
+
+	if (length < 0)
+		return call_done(call, length);
+	if (length == 0)
+		return CALL_NATIVE;
+	call->arg[argument] = (uint64_t)call->scratch->block;
+	call->arg[argument + 1] = (uint64_t)length;
+	if (dir < 0)
+		return CALL_PERFORM;
+	long result = raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3],
+				  (long)call->arg[4], (long)call->arg[5]);
+	sys_close(dir);
+	return call_done(call, result);
+}
+
+/* sendmsg(2) */
+int call_sendmsg(struct call *call)
+{
+	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
+	int dir;
+
+	if (guest_read(header, call->arg[1], sizeof *header))
+		return call_done(call, -EFAULT);
+	long length = translate_address(call, header->name, (uint64_t)(uint32_t)header->name_length, &dir);
+	if (length < 0)
+		return call_done(call, length);
+	if (length == 0)
+		return CALL_NATIVE;
+	header->name = (uint64_t)call->scratch->block;
+	header->name_length = (int)length;
+	call->arg[1] = (uint64_t)header;
+	if (dir < 0)
+		return CALL_PERFORM;
+	long result = raw_syscall(__NR_sendmsg, (long)call->arg[0], (long)header, (long)call->arg[2], 0, 0, 0);
+	sys_close(dir);
+	return call_done(call, result);
+}
+
+/* getsockname(2), getpeername(2) */
+int call_socket_name(struct call *call)
+{
+	struct scratch *scratch = call->scratch;
+	struct sockaddr_un *name = (struct sockaddr_un *)scratch->block;
+	int capacity, length = sizeof scratch->block - 1;
+
+	if (guest_read(&capacity, call->arg[2], sizeof capacity))
+		return call_done(call, -EFAULT);
+	if (capacity < 0)
+		return call_done(call, -EINVAL);
+	long error = raw_syscall(call->number, (long)call->arg[0], (long)name, (long)&length, 0, 0, 0);
+	if (error)
+		return call_done(call, error);
+	if (name->sun_family != FAMILY_UNIX || length <= (int)NAME_OFFSET || name->sun_path[0] != '/')
+		return CALL_NATIVE;
+	scratch->block[length] = 0;
+	if (text_copy(scratch->text, PATH_MAX, name->sun_path) < 0 || path_to_guest(scratch->text, PATH_MAX) < 0)
+		return CALL_NATIVE;
+	long size = text_copy(name->sun_path, sizeof name->sun_path, scratch->text);
+	if (size < 0)
+		return CALL_NATIVE;
+	length = (int)NAME_OFFSET + (int)size + 1;
+	if (guest_write(call->arg[2], &length, sizeof length) ||
+	    guest_write(call->arg[1], name, (size_t)(length < capacity ? length : capacity)))
+		return call_done(call, -EFAULT);
+	return call_done(call, 0);
+}

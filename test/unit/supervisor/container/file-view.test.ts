@@ -1,0 +1,69 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FileView } from '../../../../supervisor/container/file-view.js';
+import { imageUser } from '../../../../supervisor/container/user.js';
+
+let base: string;
+let view: FileView;
+const root = (path: string) => join(base, 'root', path);
+
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'scar-view-'));
+  mkdirSync(root('etc'), { recursive: true });
+  mkdirSync(root('opt/app'), { recursive: true });
+  mkdirSync(join(base, 'bound'));
+  view = new FileView(join(base, 'root'), [
+    { host: join(base, 'bound'), container: '/tmp' },
+    { host: join(base, 'hosts'), container: '/etc/hosts' },
+  ]);
+});
+afterEach(() => rmSync(base, { recursive: true }));
+
+it('finds files of the root and of what is bound over it', () => {
+  expect(view.resolve('/etc/passwd')).toBe(root('etc/passwd'));
+  expect(view.resolve('/etc/hosts')).toBe(join(base, 'hosts'));
+  expect(view.resolve('/etc/hosts2')).toBe(root('etc/hosts2'));
+  expect(view.resolve('/tmp/r/output/x')).toBe(join(base, 'bound/r/output/x'));
+  expect(view.resolve('/tmpx')).toBe(root('tmpx'));
+});
+
+it('never leaves by .. or by links', () => {
+  symlinkSync('/etc/passwd', root('absolute'));
+  symlinkSync('../../../../../../etc/passwd', root('opt/climbing'));
+  symlinkSync('/', root('opt/slash'));
+  expect(view.resolve('/../../etc/passwd')).toBe(root('etc/passwd'));
+  expect(view.resolve('/absolute')).toBe(root('etc/passwd'));
+  expect(view.resolve('/opt/climbing')).toBe(root('etc/passwd'));
+  expect(view.resolve('/opt/slash/opt/slash/etc')).toBe(root('etc'));
+});
+
+it('takes .. behind a link from where the link leads', () => {
+  symlinkSync('/opt/app', root('link'));
+  expect(view.resolve('/link/../x')).toBe(root('opt/x'));
+});
+
+it('follows links between the root and what is bound', () => {
+  symlinkSync('/tmp/data', root('opt/data'));
+  symlinkSync('/etc/passwd', join(base, 'bound/p'));
+  expect(view.resolve('/opt/data/f')).toBe(join(base, 'bound/data/f'));
+  expect(view.resolve('/tmp/p')).toBe(root('etc/passwd'));
+});
+
+it('gives up on a circle', () => {
+  symlinkSync('b', root('a'));
+  symlinkSync('a', root('b'));
+  expect(view.resolve('/a')).toBeUndefined();
+});
+
+it("finds the home of the image's user", () => {
+  writeFileSync(root('etc/passwd'), 'root:x:0:0:root:/superuser:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\n');
+  expect(imageUser('www:www', view)).toEqual({ name: 'www', isRoot: false, home: '/var/www' });
+  expect(imageUser('33', view)).toMatchObject({ isRoot: false, home: '/var/www' });
+  expect(imageUser(undefined, view)).toEqual({ name: '', isRoot: true, home: '/superuser' });
+  expect(imageUser('0:0', view)).toMatchObject({ isRoot: true, home: '/superuser' });
+  expect(imageUser('nobody-knows', view)).toMatchObject({ isRoot: false, home: '/' });
+  rmSync(root('etc/passwd'));
+  expect(imageUser('', view)).toMatchObject({ home: '/root' });
+});

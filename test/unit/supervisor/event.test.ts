@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { encodeEventKey } from '../../../src/contract/index.js';
+import { isAnswered, parseEvent } from '../../../supervisor/event.js';
+
+function record(key: string, more: Record<string, unknown> = {}) {
+  return {
+    eventSource: 'aws:s3',
+    eventName: 'ObjectCreated:Put',
+    eventTime: '2026-01-02T03:04:05.678Z',
+    s3: { bucket: { name: 'b' }, object: { key: encodeEventKey(key), size: 3 } },
+    ...more,
+  };
+}
+
+describe('an S3 notification', () => {
+  it('gives one record per object, in order, each with an event of its own', () => {
+    const [first, second] = [record('input/a b+c.png'), record('input/ü/%41')];
+    const { records, answered } = parseEvent({ Records: [first, second] });
+    expect(answered).toBe(false);
+    expect(records.map(({ input }) => input)).toEqual([
+      { bucket: 'b', key: 'input/a b+c.png', bytes: 3 },
+      { bucket: 'b', key: 'input/ü/%41', bytes: 3 },
+    ]);
+    expect(records[1]?.event).toEqual({ Records: [second] });
+    expect(records[1]?.eventTime).toBe('2026-01-02T03:04:05.678Z');
+  });
+
+  it('keeps the version of the object', () => {
+    const versioned = record('k', { s3: { bucket: { name: 'b' }, object: { key: 'k', versionId: 'v1' } } });
+    expect(parseEvent({ Records: [versioned] }).records[0]?.input).toEqual({ bucket: 'b', key: 'k', versionId: 'v1' });
+  });
+
+  it('is answered when the client added its options', () => {
+    const { answered, options } = parseEvent({ Records: [record('k')], scar: { version: 1, args: ['x'] } });
+    expect(answered).toBe(true);
+    expect(options.args).toEqual(['x']);
+  });
+
+  it.each([
+    ['an SQS record', { eventSource: 'aws:sqs', body: '{}' }, 'aws:sqs'],
+    ['an SNS record', { EventSource: 'aws:sns', Sns: {} }, 'aws:sns'],
+    ['no object', { eventSource: 'aws:s3', s3: { bucket: { name: 'b' } } }, 's3.object.key'],
+    ['a key that is not encoded', record('k', { s3: { bucket: { name: 'b' }, object: { key: '%zz' } } }), '%zz'],
+    ['a removal', record('k', { eventName: 'ObjectRemoved:Delete' }), 'ObjectRemoved:Delete'],
+    ['null', null, 'null'],
+  ])('refuses a record with %s, and only that one', (_, bad, hint) => {
+    const { records } = parseEvent({ Records: [bad, record('good')] });
+    expect(records[0]?.refusal).toMatchObject({ reason: 'event', message: expect.stringContaining(hint) });
+    expect(records[1]?.refusal).toBeUndefined();
+    expect(records[1]?.input?.key).toBe('good');
+  });
+
+  it('needs a record', () => {
+    expect(() => parseEvent({ Records: [] })).toThrow('at least one record');
+    expect(() => parseEvent({ Records: 'x' })).toThrow('at least one record');
+  });
+
+  it('takes the test event of S3 as nothing to do', () => {
+    expect(parseEvent({ Service: 'Amazon S3', Event: 's3:TestEvent', Bucket: 'b' }).records).toEqual([]);
+  });
+});
+
+describe('a direct invocation', () => {
+  it.each([[{ scar: { version: 1 } }], [{}], [null], [undefined]])('%j runs one container', (event) => {
+    const { records } = parseEvent(event);
+    expect(records).toHaveLength(1);
+    expect(records[0]?.input).toBeUndefined();
+  });
+
+  it('runs none for a preheat', () => {
+    expect(parseEvent({ scar: { version: 1, action: 'preheat' } }).records).toEqual([]);
+  });
+});
+
+describe('an event that is none of ours', () => {
+  it.each([
+    [{ key1: 'value1', key2: 'value2' }, 'key1, key2'],
+    [{ source: 'aws.s3', 'detail-type': 'Object Created', detail: {} }, 'EventBridge'],
+    [{ requestContext: {}, rawPath: '/' }, 'API Gateway'],
+    ['text', 'JSON object'],
+    [[1], 'JSON object'],
+    [{ scar: { version: 2 } }, 'scar.version 1'],
+    [{ scar: true }, 'scar.version 1'],
+    [{ scar: { version: 1, action: 'walk' } }, 'scar.action must be run or preheat; received "walk"'],
+    [{ scar: { version: 1, args: ['a', 1] } }, 'scar.args'],
+    [{ scar: { version: 1, script: 5 } }, 'scar.script'],
+    [{ scar: { version: 1, environment: { A: 1 } } }, 'scar.environment'],
+    [{ scar: { version: 1, output: [{ bucket: 'b' }] } }, 'scar.output'],
+    [{ scar: { version: 1, holdMs: -1 } }, 'scar.holdMs'],
+  ])('%j is refused, saying %s', (event, hint) => {
+    expect(() => parseEvent(event)).toThrow(hint);
+    try {
+      parseEvent(event);
+    } catch (error) {
+      expect(error).toMatchObject({ reason: 'event' });
+    }
+  });
+
+  it('is still answered if its sender reads the response', () => {
+    expect(isAnswered({ scar: { version: 2 } })).toBe(true);
+    expect(isAnswered({ Records: [] })).toBe(false);
+    expect(isAnswered('text')).toBe(false);
+  });
+});
