@@ -37,56 +37,63 @@ const ACCOUNT_ID = '000000000000';
  * @throws ValidationError for an option that breaks a rule, ScarError `engine` when port or folder cannot be had
  */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { port = 0, region = 'us-east-1' } = options;
-  checkOptions(port, region);
-  const credentials = new Credentials();
-  const data = openDataFolder(options.dataDir);
-  const s3 = createS3({
-    directory: join(data.path, 's3'),
-    recover: data.recover,
-    region,
-    accountId: ACCOUNT_ID,
-  });
-  let server: EngineServer;
-  try {
-    server = await serve(() => [s3.service], {
-      port,
-      region,
-      accountId: ACCOUNT_ID,
-      credentials,
-      ...(options.onError && { onError: options.onError }),
-    });
-  } catch (cause) {
-    await s3.close();
-    await data.close();
-    throw listenError(port, cause);
-  }
-  let closed: Promise<void> | undefined;
+  const settings = checkOptions(options);
+  const closers: (() => Promise<void>)[] = [];
   const close = async () => {
-    await server.close();
-    await s3.close();
-    await data.close();
+    for (let closer = closers.pop(); closer; closer = closers.pop()) await closer();
   };
-  const { accessKeyId, secretAccessKey } = credentials.owner;
-  return {
-    endpoint: server.endpoint,
-    region,
-    accessKeyId,
-    secretAccessKey,
-    close() {
-      closed ??= close();
-      return closed;
-    },
-  };
+  try {
+    const { endpoint, credentials } = await open(settings, closers);
+    const { accessKeyId, secretAccessKey } = credentials.owner;
+    let closed: Promise<void> | undefined;
+    return {
+      endpoint,
+      region: settings.region,
+      accessKeyId,
+      secretAccessKey,
+      close() {
+        closed ??= close();
+        return closed;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
-function checkOptions(port: number, region: string): void {
+type Settings = ReturnType<typeof checkOptions>;
+
+/** Opens the parts of an engine, and adds to `closers` what closes each; the last one is to be closed first. */
+async function open(settings: Settings, closers: (() => Promise<void>)[]) {
+  const { region, port, onError } = settings;
+  const credentials = new Credentials();
+  const data = openDataFolder(settings.dataDir);
+  closers.push(data.close);
+  const s3 = createS3({ directory: join(data.path, 's3'), recover: data.recover, region, accountId: ACCOUNT_ID });
+  closers.push(s3.close);
+  const server = await listen([s3.service], { port, region, credentials, accountId: ACCOUNT_ID, onError });
+  closers.push(server.close);
+  return { endpoint: server.endpoint, credentials };
+}
+
+async function listen(...[services, options]: Parameters<typeof serve>): Promise<EngineServer> {
+  try {
+    return await serve(services, options);
+  } catch (cause) {
+    throw listenError(options.port ?? 0, cause);
+  }
+}
+
+function checkOptions(options: EngineOptions) {
+  const { port = 0, region = 'us-east-1', dataDir, onError = () => {} } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new ValidationError('port', 'be an integer from 0 to 65535', port);
   }
   if (!/^[a-z]{2}(-[a-z]+)+-\d+$/.test(region)) {
     throw new ValidationError('region', 'be the name of a Region, such as eu-west-1', region);
   }
+  return { port, region, dataDir, onError };
 }
 
 function listenError(port: number, cause: unknown): ScarError {
