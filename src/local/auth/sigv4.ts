@@ -27,7 +27,7 @@ export class SignatureVerifier {
   private readonly signingKeys = new Map<string, Buffer>();
 
   constructor(
-    private readonly credentials: Credentials,
+    private readonly credentials: Pick<Credentials, 'find'>,
     private readonly region: string,
     private readonly now: () => number = Date.now,
   ) {}

@@ -188,31 +188,29 @@ function chooseParts(upload: Upload, listed: readonly CompletedPart[]): PartReco
       'The XML you provided was not well-formed or did not validate against our published schema: no parts',
     );
   }
-  const { algorithm } = upload.record.checksum;
-  return listed.map((wanted, index) => {
-    const number = wanted.PartNumber ?? 0;
-    if (index > 0 && number <= (listed[index - 1]?.PartNumber ?? 0)) {
-      throw new ServiceError(
-        'InvalidPartOrder',
-        400,
-        'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
-      );
-    }
-    const part = upload.parts.get(number);
-    const checksum = wanted[`Checksum${algorithm}`];
-    const same =
-      part?.etag === wanted.ETag?.replaceAll('"', '') && (checksum === undefined || checksum === part?.checksum);
-    if (!part || !same) {
-      const message =
-        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
-      throw new ServiceError('InvalidPart', 400, message, { fields: { UploadId: upload.id, PartNumber: number } });
-    }
-    if (index < listed.length - 1 && part.bytes < MIN_PART_BYTES) {
-      throw new ServiceError('EntityTooSmall', 400, 'Your proposed upload is smaller than the minimum allowed size', {
-        fields: { ProposedSize: part.bytes, MinSizeAllowed: MIN_PART_BYTES, PartNumber: number },
-      });
-    }
-    return part;
+  if (listed.some(({ PartNumber = 0 }, index) => PartNumber <= (listed[index - 1]?.PartNumber ?? 0))) {
+    const message = 'The list of parts was not in ascending order. Parts must be ordered by part number.';
+    throw new ServiceError('InvalidPartOrder', 400, message, { fields: { UploadId: upload.id } });
+  }
+  const parts = listed.map((wanted) => findPart(upload, wanted));
+  for (const { bytes, number } of parts.slice(0, -1)) {
+    if (bytes >= MIN_PART_BYTES) continue;
+    throw new ServiceError('EntityTooSmall', 400, 'Your proposed upload is smaller than the minimum allowed size', {
+      fields: { ProposedSize: bytes, MinSizeAllowed: MIN_PART_BYTES, PartNumber: number },
+    });
+  }
+  return parts;
+}
+
+function findPart(upload: Upload, wanted: CompletedPart): PartRecord {
+  const part = upload.parts.get(wanted.PartNumber ?? 0);
+  const checksum = wanted[`Checksum${upload.record.checksum.algorithm}`];
+  const sameData = part?.etag === wanted.ETag?.replaceAll('"', '');
+  if (part && sameData && (checksum === undefined || checksum === part.checksum)) return part;
+  const message =
+    "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
+  throw new ServiceError('InvalidPart', 400, message, {
+    fields: { UploadId: upload.id, PartNumber: wanted.PartNumber },
   });
 }
 
