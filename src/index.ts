@@ -1,3 +1,7 @@
+import type { ScarClientOptions } from './client/config.js';
+import { ScarClient as Client } from './client/scar-client.js';
+import type { Engine, EngineOptions } from './local/index.js';
+
 export type { ScarClientOptions } from './client/config.js';
 export type { CreateFunctionOptions } from './client/create-function.js';
 export type { DeletedFunction, DeleteFunctionOptions } from './client/delete-function.js';
@@ -11,9 +15,24 @@ export type {
   TriggerOptions,
 } from './client/function-options.js';
 export type { CallOptions, FunctionDetails } from './client/get-function.js';
+export type { InvocationOverrides } from './client/invocation.js';
+export type {
+  InvocationFacts,
+  InvocationFailure,
+  InvocationFailureReason,
+  InvocationResult,
+  InvocationSuccess,
+} from './client/invocation-result.js';
+export type { InvokeOptions } from './client/invoke.js';
 export type { ListFunctionsOptions } from './client/list-functions.js';
-export { ScarClient } from './client/scar-client.js';
+export type { MapItem, MappedObject } from './client/map/item.js';
+export type { MapEvents, MapRun } from './client/map/run.js';
+export type { MapProgress, MapSummary } from './client/map/tally.js';
+export type { MapOptions, MapRetryOptions } from './client/map-over-bucket.js';
+export type { PreheatOptions, PreheatResult } from './client/preheat.js';
+export type { CostEstimate } from './client/pricing.js';
 export type { TriggerDescription } from './client/trigger.js';
+export type { FailureReason, ObjectReference, OutputObject, OutputTail, Timings } from './contract/index.js';
 export {
   FunctionError,
   ImageError,
@@ -24,3 +43,68 @@ export {
   UnsupportedImageError,
   ValidationError,
 } from './errors.js';
+export type { Engine, EngineOptions };
+
+/** What {@link ScarClient.local} takes: where the engine keeps its data, and anything of a client's but where AWS is. */
+export interface LocalOptions extends EngineOptions, Omit<ScarClientOptions, 'region' | 'endpoint' | 'credentials'> {}
+
+/** The engine checks no policies: a role only has to look like one. Its account is the engine's. */
+const LOCAL_ROLE = 'arn:aws:iam::000000000000:role/scar-local';
+
+/**
+ * Runs Docker images as functions on AWS Lambda, or on this machine, and maps them over the files of S3 buckets.
+ *
+ * Make one and use it for everything: it holds the connections. Close it at the end, or let `await using` do so.
+ *
+ * @example
+ * const scar = new ScarClient({ region: 'eu-west-1', roleArn: 'arn:aws:iam::123456789012:role/scar' });
+ * // or, with nothing but Node: const scar = await ScarClient.local();
+ * await scar.createFunction({ name: 'gray', image: 'docker.io/library/debian:12', script: './gray.sh' });
+ * const run = scar.mapOverBucket('gray', { bucket: 'photos', prefix: 'input/' });
+ * for await (const item of run) console.log(item.key, item.status);
+ * await scar.close();
+ */
+export class ScarClient extends Client {
+  /**
+   * Starts the embedded engine in this process and a client of it. Everything else is as on AWS. `close()` stops both.
+   *
+   * @throws ValidationError; ScarError `engine` if port or folder cannot be had
+   */
+  static async local(options: LocalOptions = {}): Promise<ScarClient> {
+    // Loaded only here: a program that runs on AWS never does.
+    const { startEngine } = await import('./local/index.js');
+    const { dataDir, port, region, onError, ...rest } = options;
+    const engine = await startEngine({
+      ...(dataDir !== undefined && { dataDir }),
+      ...(port !== undefined && { port }),
+      ...(region !== undefined && { region }),
+      ...(onError !== undefined && { onError }),
+    });
+    try {
+      return new LocalClient(engine, rest);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+}
+
+/** A client that owns the engine behind it. */
+class LocalClient extends ScarClient {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine, options: Omit<ScarClientOptions, 'region' | 'endpoint' | 'credentials'>) {
+    const { endpoint, region, accessKeyId, secretAccessKey } = engine;
+    // Empty: what the environment says of AWS, its endpoints and buckets, is not about the engine.
+    super({ roleArn: LOCAL_ROLE, ...options, endpoint, region, credentials: { accessKeyId, secretAccessKey } }, {});
+    this.#engine = engine;
+  }
+
+  override async close(): Promise<void> {
+    try {
+      await super.close();
+    } finally {
+      await this.#engine.close();
+    }
+  }
+}

@@ -300,9 +300,7 @@ class S3ObjectStore implements ObjectStore {
         EncodingType: 'url',
       });
       const call = { doing: `list s3://${bucket}/${prefix ?? ''}`, permission: 's3:ListBucket', signal };
-      const page = await this.#client.send(command, sending(signal)).catch((error: unknown) => {
-        throw bucketError(error, bucket, call);
-      });
+      const page = await this.#inBucket(call, bucket, () => this.#client.send(command, sending(signal)));
       const decode = page.EncodingType === 'url' ? decodeListedKey : (key: string) => key;
       yield (page.Contents ?? []).map((entry) => ({
         key: decode(entry.Key ?? ''),
@@ -332,15 +330,21 @@ class S3ObjectStore implements ObjectStore {
         Delete: { Objects: batch.map((Key) => ({ Key })), Quiet: true },
       });
       const call = deleting({ bucket, key: batch[0] ?? '' }, signal);
-      const answer = await this.#client.send(command, sending(signal)).catch((error: unknown) => {
-        throw bucketError(error, bucket, call);
-      });
+      const answer = await this.#inBucket(call, bucket, () => this.#client.send(command, sending(signal)));
       const error = answer.Errors?.[0];
       if (error) refused ??= { key: error.Key ?? '', name: error.Code ?? 'Error', message: error.Message ?? '' };
     }
     if (refused) {
       const cause = Object.assign(new Error(refused.message), { name: refused.name });
       throw fromAwsError(cause, deleting({ bucket, key: refused.key }, signal));
+    }
+  }
+
+  async #inBucket<Output>(call: AttemptedCall, bucket: string, send: () => Promise<Output>): Promise<Output> {
+    try {
+      return await send();
+    } catch (error) {
+      throw bucketError(error, bucket, call);
     }
   }
 

@@ -29,6 +29,13 @@ export interface ClientContext {
   readonly running: Set<Promise<unknown>>;
 }
 
+/** The clients of the AWS SDK that a context works with. */
+export interface SdkClients {
+  lambda: LambdaClient;
+  s3: S3Client;
+  logs: CloudWatchLogsClient;
+}
+
 /** Where a verb's events go. */
 export interface Notifier {
   progress(event: ProgressEvent): void;
@@ -68,30 +75,30 @@ export function makeContext(
   config: ClientConfig,
   notify: Notifier,
   closing: AbortSignal,
-): { context: ClientContext; destroyClients: () => void } {
+): { context: ClientContext; clients: SdkClients; destroyClients: () => void } {
   const made: { destroy(): void }[] = [];
   const own = <Client extends { destroy(): void }>(client: Client): Client => {
     made.push(client);
     return client;
   };
-  const { clients } = config;
-  const lambda = isClient<LambdaClient>(clients.lambda)
-    ? clients.lambda
-    : own(new LambdaClient({ ...common(config), ...connections(config.sockets), ...clients.lambda }));
-  const s3 = isClient<S3Client>(clients.s3)
-    ? clients.s3
+  const given = config.clients;
+  const lambda = isClient<LambdaClient>(given.lambda)
+    ? given.lambda
+    : own(new LambdaClient({ ...common(config), ...connections(config.sockets), ...given.lambda }));
+  const s3 = isClient<S3Client>(given.s3)
+    ? given.s3
     : own(
         new S3Client({
           ...common(config),
           ...connections(S3_SOCKETS),
           // Names of buckets do not resolve as hosts anywhere but on AWS.
           forcePathStyle: config.endpoint !== undefined,
-          ...clients.s3,
+          ...given.s3,
         }),
       );
-  const logs = isClient<CloudWatchLogsClient>(clients.logs)
-    ? clients.logs
-    : own(new CloudWatchLogsClient({ ...common(config), ...connections(LOGS_SOCKETS), ...clients.logs }));
+  const logs = isClient<CloudWatchLogsClient>(given.logs)
+    ? given.logs
+    : own(new CloudWatchLogsClient({ ...common(config), ...connections(LOGS_SOCKETS), ...given.logs }));
   const context: ClientContext = {
     config,
     functions: new FunctionService(lambda),
@@ -107,6 +114,7 @@ export function makeContext(
   };
   return {
     context,
+    clients: { lambda, s3, logs },
     destroyClients: () => {
       for (const client of made) client.destroy();
     },

@@ -40,8 +40,11 @@ export async function resolveFunctionImage(
 ): Promise<FunctionImage> {
   const reference = parseReference(text);
   const pullFrom = choosePull(reference, options);
-  const { insecure } = options.registry ?? {};
-  const source = openImage(reference);
+  const { username, password, insecure } = options.registry ?? {};
+  const source = openImage(reference, {
+    ...(username !== undefined && password !== undefined && { credentials: { username, password } }),
+    ...(insecure !== undefined && { insecure }),
+  });
   try {
     const image = await resolveImage(source, PLATFORM, signal);
     return { reference, source, image, pullFrom, insecure };

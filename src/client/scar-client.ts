@@ -1,4 +1,7 @@
 import { setMaxListeners } from 'node:events';
+import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import type { LambdaClient } from '@aws-sdk/client-lambda';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { EventEmitter } from 'eventemitter3';
 import { ScarError } from '../errors.js';
 import { resolveConfig, type ScarClientOptions } from './config.js';
@@ -8,7 +11,12 @@ import { type DeletedFunction, type DeleteFunctionOptions, deleteFunction } from
 import type { Logger, ScarEvents } from './events.js';
 import type { FunctionDescription } from './function-description.js';
 import { type CallOptions, type FunctionDetails, getFunction } from './get-function.js';
+import type { InvocationResult } from './invocation-result.js';
+import { type InvokeOptions, invoke } from './invoke.js';
 import { type ListFunctionsOptions, listFunctions } from './list-functions.js';
+import type { MapRun } from './map/run.js';
+import { type MapOptions, mapOverBucket } from './map-over-bucket.js';
+import { type PreheatOptions, type PreheatResult, preheat } from './preheat.js';
 
 /**
  * Runs Docker images as functions on AWS Lambda, and maps them over the files of S3 buckets.
@@ -22,18 +30,29 @@ import { type ListFunctionsOptions, listFunctions } from './list-functions.js';
  * await scar.close();
  */
 export class ScarClient extends EventEmitter<ScarEvents> {
+  /** The SDK's client for S3 that this one works with: for what comes before and after, such as putting objects. */
+  readonly s3: S3Client;
+  /** The SDK's client for Lambda that this one works with. */
+  readonly lambda: LambdaClient;
+  /** The SDK's client for CloudWatch Logs that this one works with. */
+  readonly logs: CloudWatchLogsClient;
   readonly #context: ClientContext;
   readonly #closing = new AbortController();
   readonly #destroyClients: () => void;
   #closed: Promise<void> | undefined;
 
-  /** @throws ValidationError */
-  constructor(options: ScarClientOptions = {}) {
+  /**
+   * @param environment - in place of the process's own
+   * @throws ValidationError
+   */
+  constructor(options: ScarClientOptions = {}, environment?: Readonly<Record<string, string | undefined>>) {
     super();
-    const config = resolveConfig(options);
+    const config = resolveConfig(options, environment);
     // Every call in progress listens to it.
     setMaxListeners(0, this.#closing.signal);
-    const { context, destroyClients } = makeContext(config, notifier(this, config.logger), this.#closing.signal);
+    const made = makeContext(config, notifier(this, config.logger), this.#closing.signal);
+    const { context, destroyClients } = made;
+    ({ s3: this.s3, lambda: this.lambda, logs: this.logs } = made.clients);
     this.#context = context;
     this.#destroyClients = destroyClients;
   }
@@ -53,6 +72,18 @@ export class ScarClient extends EventEmitter<ScarEvents> {
 
   deleteFunction(name: string, options?: DeleteFunctionOptions): Promise<DeletedFunction> {
     return deleteFunction(this.#context, name, options);
+  }
+
+  preheat(name: string, options?: PreheatOptions): Promise<PreheatResult> {
+    return preheat(this.#context, name, options);
+  }
+
+  invoke(name: string, options?: InvokeOptions): Promise<InvocationResult> {
+    return invoke(this.#context, name, options);
+  }
+
+  mapOverBucket(name: string, options: MapOptions): MapRun {
+    return mapOverBucket(this.#context, name, options);
   }
 
   /**

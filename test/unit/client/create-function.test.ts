@@ -295,7 +295,8 @@ describe('createFunction, when something fails', () => {
     s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key: `scar/images/sha256-${hex}/eu-west-1/gray`, Size: 0 }] });
     s3.on(GetObjectCommand).callsFake(({ Key }) => {
       const written = s3.commandCalls(PutObjectCommand).find((call) => call.args[0].input.Key === Key);
-      return { Body: Readable.from([written?.args[0].input.Body]) };
+      const body = written?.args[0].input.Body as Uint8Array;
+      return { Body: Readable.from([body], { objectMode: false }), ContentLength: body.length, ETag: 'e' };
     });
     const error = await failure(createFunction(context, { ...basic(), trigger: { bucket: 'photos', prefix: 'in/' } }));
     expect(error.code).toBe('permission-denied');

@@ -1,0 +1,192 @@
+import type { RawInvocation } from '../aws/lambda.js';
+import type {
+  ContainerOutcome,
+  FailureReason,
+  InvocationResponse,
+  OutputObject,
+  OutputTail,
+  Timings,
+} from '../contract/index.js';
+import { FunctionError, type ScarError } from '../errors.js';
+import { parseReport } from './report-line.js';
+
+/** How one invocation ended: as data, whatever happened to the container. */
+export type InvocationResult = InvocationSuccess | InvocationFailure;
+
+export interface InvocationSuccess extends InvocationFacts {
+  status: 'succeeded';
+  reason?: undefined;
+  error?: undefined;
+}
+
+export interface InvocationFailure extends InvocationFacts {
+  status: 'failed';
+  reason: InvocationFailureReason;
+  /** The failure as an error, to throw or to log; its message says what to do. */
+  error: ScarError;
+}
+
+/** Why there is no success: what the supervisor says of the container, or what the client found out by itself. */
+export type InvocationFailureReason =
+  | FailureReason
+  /** The function ended with an error of its own: neither its time nor its memory. */
+  | 'function-error'
+  /** It answered with something that is not this package's. */
+  | 'response'
+  /** Lambda answered 429 beyond patience: it never ran. */
+  | 'throttled'
+  /** AWS or the network failed; whether it ran is not known. */
+  | 'service';
+
+export interface InvocationFacts {
+  /** Lambda's request ID; empty if it never ran. */
+  requestId: string;
+  /** Names the execution environment (its log stream); empty if that is not known. */
+  environmentId: string;
+  /** Whether it was the environment's first. */
+  coldStart: boolean;
+  /** Whether the image had to be brought in. */
+  pulled: boolean;
+  /** The container's exit code; null if it never started or a signal ended it. */
+  exitCode: number | null;
+  /** Name of the signal that ended it; null otherwise. */
+  signal: string | null;
+  /** Objects that it wrote. */
+  outputs: OutputObject[];
+  /** The ends of what the container printed. */
+  stdout: OutputTail;
+  stderr: OutputTail;
+  /** Where the time went, in ms. */
+  timings: Timings;
+  /** What is paid for, in ms, and the most memory in use; absent if Lambda did not report. */
+  billedMs?: number;
+  maxMemoryMiB?: number;
+  /** The last 4 KB of the log. */
+  logs: string;
+  /** Invocations that were sent for this one result. */
+  attempts: number;
+}
+
+/** Reads what came back from an invocation that ran. */
+export function readInvocation(functionName: string, raw: RawInvocation, attempts: number): InvocationResult {
+  const report = parseReport(raw.logTail);
+  const facts: InvocationFacts = {
+    ...NOTHING,
+    requestId: raw.requestId,
+    coldStart: report?.initMs !== undefined,
+    ...(report && { billedMs: report.billedMs, maxMemoryMiB: report.maxMemoryMiB }),
+    logs: raw.logTail,
+    attempts,
+  };
+  if (raw.functionError !== undefined) return functionFailure(functionName, raw, facts, report);
+  const response = parseResponse(raw.payload);
+  const outcome = response?.outcomes[0];
+  if (!response || !outcome) {
+    const shown = Buffer.from(raw.payload.subarray(0, 200)).toString();
+    const message = `Function ${functionName} should answer as this package's functions do; it answered ${JSON.stringify(shown)}`;
+    return failed(facts, 'response', message, { functionName });
+  }
+  return readOutcome(functionName, facts, response, outcome);
+}
+
+/** The result of an invocation that did not come back. */
+export function unanswered(error: ScarError, attempts: number): InvocationFailure {
+  const reason = error.code === 'throttled' ? 'throttled' : 'service';
+  return { ...NOTHING, attempts, status: 'failed', reason, error };
+}
+
+/** The answer of one of this package's functions; undefined if it is none. */
+export function parseResponse(payload: Uint8Array): InvocationResponse | undefined {
+  try {
+    const response = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
+    return response?.scar === 1 && Array.isArray(response.outcomes) ? (response as InvocationResponse) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const EMPTY_TAIL: OutputTail = Object.freeze({ text: '', bytes: 0 });
+const NO_TIME: Timings = Object.freeze({ pullMs: 0, stageInMs: 0, containerMs: 0, stageOutMs: 0 });
+
+const NOTHING: InvocationFacts = {
+  requestId: '',
+  environmentId: '',
+  coldStart: false,
+  pulled: false,
+  exitCode: null,
+  signal: null,
+  outputs: [],
+  stdout: EMPTY_TAIL,
+  stderr: EMPTY_TAIL,
+  timings: NO_TIME,
+  logs: '',
+  attempts: 0,
+};
+
+function readOutcome(
+  functionName: string,
+  facts: InvocationFacts,
+  response: InvocationResponse,
+  outcome: ContainerOutcome,
+): InvocationResult {
+  const all: InvocationFacts = {
+    ...facts,
+    requestId: response.requestId,
+    environmentId: response.environmentId,
+    coldStart: response.coldStart,
+    pulled: response.image.pulled,
+    exitCode: outcome.exitCode,
+    signal: outcome.signal,
+    outputs: outcome.outputs,
+    stdout: outcome.stdout,
+    stderr: outcome.stderr,
+    timings: outcome.timings,
+  };
+  if (outcome.status === 'succeeded') return { ...all, status: 'succeeded' };
+  const { exitCode, signal, message, reason } = outcome;
+  return failed(all, reason, message, { functionName, reason, exitCode, signal, requestId: response.requestId });
+}
+
+/** Lambda itself ended it, or the supervisor threw: the payload describes the error. */
+function functionFailure(
+  functionName: string,
+  raw: RawInvocation,
+  facts: InvocationFacts,
+  report: { memoryMiB: number; maxMemoryMiB: number } | undefined,
+): InvocationFailure {
+  const { errorType, errorMessage } = parseFunctionError(raw.payload);
+  const context = { functionName, errorType, requestId: raw.requestId };
+  const said = `${errorType}: ${errorMessage}`;
+  if (errorType === 'Sandbox.Timedout' || /Task timed out after/.test(errorMessage)) {
+    const advice = 'Raise timeoutSeconds, or give each invocation less to do';
+    return failed(facts, 'timeout', `Function ${functionName} ran out of time (${said}). ${advice}`, context);
+  }
+  // Lambda kills the whole environment when its memory is used up.
+  const killed = errorType === 'Runtime.OutOfMemory' || /signal: killed/.test(errorMessage);
+  if (killed) {
+    const size = report ? ` of ${report.memoryMiB} MiB, at most ${report.maxMemoryMiB} MiB in use` : '';
+    const message = `Function ${functionName} ran out of memory (${said}${size}). Raise memoryMiB`;
+    return failed(facts, 'out-of-memory', message, context);
+  }
+  return failed(facts, 'function-error', `Function ${functionName} failed (${said}). Its log tells more`, context);
+}
+
+function failed(
+  facts: InvocationFacts,
+  reason: InvocationFailureReason,
+  message: string,
+  context: Record<string, unknown>,
+): InvocationFailure {
+  return { ...facts, status: 'failed', reason, error: new FunctionError('invocation-failed', message, { context }) };
+}
+
+/** `{ errorType, errorMessage }` (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html). */
+function parseFunctionError(payload: Uint8Array): { errorType: string; errorMessage: string } {
+  const text = Buffer.from(payload).toString();
+  try {
+    const { errorType, errorMessage } = JSON.parse(text) as Record<string, unknown>;
+    return { errorType: String(errorType ?? 'Error'), errorMessage: String(errorMessage ?? '') };
+  } catch {
+    return { errorType: 'Error', errorMessage: text.slice(0, 500) };
+  }
+}

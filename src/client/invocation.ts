@@ -1,0 +1,185 @@
+import type { RawInvocation } from '../aws/lambda.js';
+import {
+  encodeEventKey,
+  type InvocationEvent,
+  type InvocationOptions,
+  type OutputTarget,
+  type S3EventRecord,
+} from '../contract/index.js';
+import { ScarError, ValidationError } from '../errors.js';
+import type { ClientContext } from './context.js';
+import {
+  checkOutput,
+  checkScript,
+  type OutputOptions,
+  outputTargets,
+  readScript,
+  type ScriptSource,
+} from './function-options.js';
+import * as check from './validate.js';
+
+/** What one invocation may say in place of what its function says. */
+export interface InvocationOverrides {
+  /** Runs in place of whatever the function would run. */
+  script?: ScriptSource;
+  /** For the image's ENTRYPOINT. A script wins over them. */
+  args?: string[];
+  /** Variables of the container; they win over the function's. */
+  environment?: Record<string, string>;
+  /** Replaces the function's output targets. */
+  output?: OutputOptions[];
+}
+
+export const OVERRIDE_NAMES = ['script', 'args', 'environment', 'output'] as const;
+
+export function checkOverrides(options: InvocationOverrides): void {
+  checkScript(options.script);
+  check.strings('args', options.args);
+  check.environment('environment', options.environment);
+  checkOutput(options.output);
+}
+
+/** The overrides as the supervisor reads them. */
+export async function invocationOptions(options: InvocationOverrides): Promise<InvocationOptions> {
+  const script = options.script === undefined ? undefined : (await readScript(options.script)).toString();
+  const output: OutputTarget[] | undefined = options.output && outputTargets(options.output);
+  return {
+    version: 1,
+    ...(script !== undefined && { script }),
+    ...(options.args && { args: options.args }),
+    ...(options.environment && { environment: options.environment }),
+    ...(output && { output }),
+  };
+}
+
+/** Lambda's limit on a synchronous request (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+
+/** The event as it is sent. */
+export function encodeEvent(event: InvocationEvent): string {
+  const payload = JSON.stringify(event);
+  // A UTF-16 unit is at most three bytes: most payloads need no counting.
+  if (payload.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) {
+    const bytes = Buffer.byteLength(payload);
+    const hint = 'Put a large script into the function or a bucket';
+    throw new ValidationError('script', `leave the event within ${MAX_PAYLOAD_BYTES} bytes`, `${bytes} bytes`, hint);
+  }
+  return payload;
+}
+
+/** An object as a notification of S3 tells it. */
+export function objectRecord(
+  object: {
+    bucket: string;
+    key: string;
+    bytes?: number | undefined;
+    eTag?: string | undefined;
+    versionId?: string | undefined;
+  },
+  region: string,
+): S3EventRecord {
+  const { bucket, key, bytes, eTag, versionId } = object;
+  return {
+    eventSource: 'aws:s3',
+    eventName: 'ObjectCreated:Put',
+    eventTime: new Date().toISOString(),
+    awsRegion: region,
+    s3: {
+      bucket: { name: bucket },
+      object: {
+        key: encodeEventKey(key),
+        ...(bytes !== undefined && { size: bytes }),
+        // Notifications have it without the quotes of the HTTP header.
+        ...(eTag !== undefined && { eTag: eTag.replace(/^"|"$/g, '') }),
+        ...(versionId !== undefined && { versionId }),
+      },
+    },
+  };
+}
+
+/** Above Lambda's longest timeout: only an answer that got lost takes longer. */
+const ANSWER_TIMEOUT_MS = (15 * 60 + 60) * 1000;
+
+/** Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). */
+const BASE_DELAY_MS = 200;
+const MAX_DELAY_MS = 20_000;
+
+/** How often and for how long an invocation that did not run, or may not have, is sent again. */
+export interface RetryLimits {
+  /** Sends in all after broken connections and 5xx. */
+  attempts: number;
+  /** Waits in all after 429, in ms. */
+  throttleMs: number;
+}
+
+export const DEFAULT_RETRY_LIMITS: RetryLimits = { attempts: 4, throttleMs: 15 * 60_000 };
+
+/** Decides when a request may be on its way: see `map/admission.ts`. */
+export interface Gate {
+  enter(): Promise<void> | undefined;
+  leave(outcome: 'answered' | 'throttled' | 'failed'): void;
+}
+
+const OPEN: Gate = { enter: () => undefined, leave: () => {} };
+
+/** What came of sending: an answer, or the error that was given up on. */
+export type Sent = ({ raw: RawInvocation } | { error: ScarError }) & {
+  attempts: number;
+  /** Those of the attempts that Lambda did not let run. */
+  throttles: number;
+};
+
+/**
+ * Sends one invocation until it is answered. The only place that repeats an invocation: throttles (nothing ran) up to a sum
+ * of waits; broken connections and 5xx (it may have run: at least once, not exactly once) up to a number of attempts.
+ * Anything else is given up at once. Throws only the signal's reason.
+ */
+export async function sendInvocation(
+  context: ClientContext,
+  functionName: string,
+  payload: string,
+  signal: AbortSignal,
+  limits: RetryLimits = DEFAULT_RETRY_LIMITS,
+  gate: Gate = OPEN,
+): Promise<Sent> {
+  let breaks = 0;
+  let throttles = 0;
+  let throttledMs = 0;
+  for (let attempts = 1; ; attempts++) {
+    const turn = gate.enter();
+    if (turn) await turn;
+    let error: ScarError;
+    try {
+      const raw = await context.functions.invoke(functionName, payload, ANSWER_TIMEOUT_MS, signal);
+      gate.leave('answered');
+      return { raw, attempts, throttles };
+    } catch (thrown) {
+      const throttled = thrown instanceof ScarError && thrown.code === 'throttled';
+      gate.leave(throttled ? 'throttled' : 'failed');
+      signal.throwIfAborted();
+      if (!(thrown instanceof ScarError)) throw thrown;
+      error = thrown;
+    }
+    let delayMs: number;
+    if (error.code === 'throttled') {
+      throttles++;
+      delayMs = Math.max(jittered(context, throttles), retryAfterMs(error));
+      throttledMs += delayMs;
+      if (throttledMs > limits.throttleMs) return { error, attempts, throttles };
+    } else {
+      if (!error.retryable || ++breaks >= limits.attempts) return { error, attempts, throttles };
+      delayMs = jittered(context, breaks);
+    }
+    context.notify.retry({ doing: `invoke ${functionName}`, attempt: attempts + 1, delayMs, error });
+    await context.sleep(delayMs, signal);
+  }
+}
+
+function jittered({ random }: ClientContext, exponent: number): number {
+  return random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** exponent);
+}
+
+function retryAfterMs(error: ScarError): number {
+  const { retryAfterMs: ms } = error.context;
+  return typeof ms === 'number' ? ms : 0;
+}

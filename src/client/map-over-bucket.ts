@@ -1,0 +1,199 @@
+import type { ListedObject } from '../aws/s3.js';
+import type { InvocationOptions } from '../contract/index.js';
+import { allowedConcurrency } from './concurrency.js';
+import type { ClientContext } from './context.js';
+import {
+  checkOverrides,
+  DEFAULT_RETRY_LIMITS,
+  encodeEvent,
+  type InvocationOverrides,
+  invocationOptions,
+  OVERRIDE_NAMES,
+  objectRecord,
+  type RetryLimits,
+  sendInvocation,
+} from './invocation.js';
+import { readInvocation, unanswered } from './invocation-result.js';
+import { Admission } from './map/admission.js';
+import { MapRun, type RunControl } from './map/run.js';
+import { Tally } from './map/tally.js';
+import * as check from './validate.js';
+
+/** Which objects, how many at once, and what to do about failures. */
+export interface MapOptions extends InvocationOverrides {
+  bucket: string;
+  /** Only keys that begin with it. Default: all. */
+  prefix?: string;
+  /** Only keys that end with it; others count as skipped. Default: all. */
+  suffix?: string;
+  /** Only keys after this one, in S3's order. */
+  startAfter?: string;
+  /** At most so many objects. Default: all. */
+  limit?: number;
+  /** Invocations at once, capped by what Lambda allows. Default: the client's. */
+  concurrency?: number;
+  retry?: MapRetryOptions;
+  /** Ends the run: the loop throws its reason. */
+  signal?: AbortSignal;
+}
+
+export interface MapRetryOptions {
+  /** Sends in all for an object when connections break or AWS answers 5xx. Default 4. */
+  attempts?: number;
+  /** Waits in all for an object while Lambda answers 429, in seconds. Default 900. */
+  throttleSeconds?: number;
+  /** How often to run an object again whose container or function failed. Default 0. */
+  failures?: number;
+}
+
+/**
+ * Runs a function once for each object of a bucket. Lazy: see {@link MapRun}.
+ *
+ * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError (`bucket-not-found`,
+ * `permission-denied`); the signal's reason. What happens to a single object is never thrown: it is in its item.
+ */
+export function mapOverBucket(context: ClientContext, name: string, options: MapOptions): MapRun {
+  checkOptions(name, options);
+  const { bucket, prefix = '' } = options;
+  const tally = new Tally({ functionName: name, bucket, prefix });
+  return new MapRun(context, tally, options.signal, async (run) => {
+    const { flow, signal } = run;
+    const map = await prepare(context, name, options, run);
+    const listing = listObjects(context, options, signal);
+    try {
+      for (let started = 0; started < (options.limit ?? Number.POSITIVE_INFINITY); ) {
+        const full = flow.room();
+        if (full) {
+          await full;
+          continue;
+        }
+        const next = await listing.next();
+        if (next.done) break;
+        if (isSkipped(next.value, options)) {
+          tally.skip();
+          run.progressed();
+          continue;
+        }
+        started++;
+        tally.start();
+        flow.add(mapObject(map, next.value));
+      }
+      tally.listingDone();
+      run.progressed();
+    } finally {
+      await listing.return(undefined);
+    }
+  });
+}
+
+/** What all objects of a run share. */
+interface MapWork {
+  context: ClientContext;
+  run: RunControl;
+  functionName: string;
+  bucket: string;
+  region: string;
+  scar: InvocationOptions;
+  admission: Admission;
+  limits: RetryLimits;
+  /** How often an object whose container or function failed runs again. */
+  failures: number;
+}
+
+/** Asks for the function and its limits, so that a run that cannot work fails before its first object. */
+async function prepare(context: ClientContext, name: string, options: MapOptions, run: RunControl): Promise<MapWork> {
+  const { flow, tally, signal } = run;
+  const wanted = options.concurrency ?? context.config.concurrency;
+  const [facts, concurrency, region, scar] = await Promise.all([
+    context.functions.configuration(name, signal),
+    allowedConcurrency(context, name, wanted, run.warn, signal),
+    context.region(),
+    invocationOptions(options),
+  ]);
+  flow.atOnce = concurrency;
+  tally.runsWith(facts.memoryMiB, concurrency);
+  return {
+    context,
+    run,
+    functionName: name,
+    bucket: options.bucket,
+    region,
+    scar,
+    admission: new Admission(concurrency, signal, () => tally.throttled()),
+    limits: {
+      attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
+      throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
+    },
+    failures: options.retry?.failures ?? 0,
+  };
+}
+
+/** One object's way to its result. */
+async function mapObject(map: MapWork, object: ListedObject) {
+  const { context, run, functionName, bucket } = map;
+  const { key, bytes: size } = object;
+  const payload = encodeEvent({ Records: [objectRecord({ bucket, ...object }, map.region)], scar: map.scar });
+  let attempts = 0;
+  let throttles = 0;
+  let billedMs = 0;
+  for (let again = map.failures; ; again--) {
+    const sent = await sendInvocation(context, functionName, payload, run.signal, map.limits, map.admission);
+    attempts += sent.attempts;
+    throttles += sent.throttles;
+    const ran = 'raw' in sent;
+    const result = ran ? readInvocation(functionName, sent.raw, attempts) : unanswered(sent.error, attempts);
+    billedMs += result.billedMs ?? 0;
+    if (ran && result.status === 'failed' && again > 0) continue;
+    const item = { ...result, ...(result.billedMs !== undefined && { billedMs }), bucket, key, size };
+    run.tally.record(item, throttles);
+    run.progressed();
+    return item;
+  }
+}
+
+/** The bucket's objects, page by page. */
+async function* listObjects(
+  context: ClientContext,
+  { bucket, prefix, startAfter, limit }: MapOptions,
+  signal: AbortSignal,
+): AsyncGenerator<ListedObject, undefined> {
+  const pageSize = Math.min(limit ?? LARGEST_PAGE, LARGEST_PAGE);
+  const pages = context.objects.list(bucket, {
+    pageSize,
+    signal,
+    ...(prefix !== undefined && { prefix }),
+    ...(startAfter !== undefined && { startAfter }),
+  });
+  for await (const page of pages) {
+    yield* page;
+    // Whoever waits for a result gets it before another page is asked for.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Of ListObjectsV2. */
+const LARGEST_PAGE = 1_000;
+
+/** Consoles mark a folder by an empty object whose key ends with a slash: nothing to work on. */
+function isSkipped({ key, bytes }: ListedObject, { suffix = '' }: MapOptions): boolean {
+  return (bytes === 0 && key.endsWith('/')) || !key.endsWith(suffix);
+}
+
+function checkOptions(name: string, options: MapOptions): void {
+  const names = ['bucket', 'prefix', 'suffix', 'startAfter', 'limit', 'concurrency', 'retry', 'signal'];
+  check.functionName(name);
+  check.knownOptions(options, [...names, ...OVERRIDE_NAMES], 'mapOverBucket');
+  check.bucketName('bucket', options.bucket);
+  check.optionalString('prefix', options.prefix);
+  check.optionalString('suffix', options.suffix);
+  check.optionalString('startAfter', options.startAfter);
+  check.integer('limit', options.limit, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  check.integer('concurrency', options.concurrency, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  checkOverrides(options);
+  check.abortSignal(options.signal);
+  if (options.retry === undefined) return;
+  check.knownOptions(options.retry, ['attempts', 'throttleSeconds', 'failures'], 'retry');
+  check.integer('retry.attempts', options.retry.attempts, { min: 1, max: 100 });
+  check.integer('retry.throttleSeconds', options.retry.throttleSeconds, { min: 0, max: 86_400 });
+  check.integer('retry.failures', options.retry.failures, { min: 0, max: 100 });
+}

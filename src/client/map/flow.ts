@@ -1,0 +1,127 @@
+/**
+ * Tasks that run side by side, a bounded number at a time, and whose results wait in a bounded buffer until they are taken.
+ *
+ * One side calls {@link room}, {@link add} and at last {@link end} or {@link fail}; the other calls {@link take}. Results
+ * come in the order in which they are ready.
+ */
+export class Flow<T> {
+  /** The most tasks under way; as many results again may wait. 0 until it is known. */
+  atOnce = 0;
+  readonly #ready: T[] = [];
+  /** Takes from the front of `ready` without moving the rest. */
+  #taken = 0;
+  readonly #takers: { resolve(result: IteratorResult<T, undefined>): void; reject(error: unknown): void }[] = [];
+  #active = 0;
+  #ended = false;
+  #failure: { error: unknown } | undefined;
+  #wakeProducer: (() => void) | undefined;
+
+  /** Tasks under way. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Results that nobody has taken. */
+  get buffered(): number {
+    return this.#ready.length - this.#taken;
+  }
+
+  /** A wait for room, after which to ask again; undefined if a task may start. One at a time may wait. Throws the failure. */
+  room(): Promise<void> | undefined {
+    if (this.#failure) throw this.#failure.error;
+    if (this.#hasRoom()) return undefined;
+    return new Promise((resolve) => {
+      this.#wakeProducer = resolve;
+    });
+  }
+
+  /** Takes a task in. If it fails, the whole flow does. */
+  add(task: Promise<T>): void {
+    this.#active++;
+    task.then(
+      (value) => this.#settle(() => this.#deliver(value)),
+      (error) => this.#settle(() => this.fail(error)),
+    );
+  }
+
+  /** No task will follow. */
+  end(): void {
+    this.#ended = true;
+    this.#finishTakers();
+  }
+
+  /** The first failure is what takers get, in place of any result that is still waiting. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    for (const taker of this.#takers.splice(0)) taker.reject(this.#failure.error);
+    this.#wake();
+  }
+
+  /** Waits until no task is under way. */
+  async settled(): Promise<void> {
+    while (this.#active > 0) {
+      await new Promise<void>((resolve) => {
+        this.#wakeProducer = resolve;
+      });
+    }
+  }
+
+  take(): Promise<IteratorResult<T, undefined>> {
+    if (this.#failure) return Promise.reject(this.#failure.error);
+    const value = this.#ready[this.#taken];
+    if (this.buffered > 0) {
+      this.#drop();
+      this.#wakeIfRoom();
+      return Promise.resolve({ done: false, value: value as T });
+    }
+    if (this.#finished()) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => {
+      this.#takers.push({ resolve, reject });
+    });
+  }
+
+  #hasRoom(): boolean {
+    return this.#active < this.atOnce && this.#active + this.buffered < 2 * this.atOnce;
+  }
+
+  #finished(): boolean {
+    return this.#ended && this.#active === 0;
+  }
+
+  #settle(report: () => void): void {
+    this.#active--;
+    report();
+    // The taker's turn comes before the producer's: a result is seen before more work is asked for.
+    this.#finishTakers();
+    if (this.#active === 0) this.#wake();
+    else this.#wakeIfRoom();
+  }
+
+  #deliver(value: T): void {
+    const taker = this.#takers.shift();
+    if (taker) taker.resolve({ done: false, value });
+    else this.#ready.push(value);
+  }
+
+  #drop(): void {
+    this.#taken++;
+    if (this.#taken < 1024 && this.#taken < this.#ready.length) return;
+    this.#ready.splice(0, this.#taken);
+    this.#taken = 0;
+  }
+
+  #finishTakers(): void {
+    if (!this.#finished()) return;
+    for (const taker of this.#takers.splice(0)) taker.resolve({ done: true, value: undefined });
+  }
+
+  #wakeIfRoom(): void {
+    if (this.#hasRoom()) this.#wake();
+  }
+
+  #wake(): void {
+    const wake = this.#wakeProducer;
+    this.#wakeProducer = undefined;
+    wake?.();
+  }
+}

@@ -1,0 +1,152 @@
+import { EventEmitter } from 'eventemitter3';
+import { ScarError } from '../../errors.js';
+import { linkSignals } from '../../util/linked-signal.js';
+import { type ClientContext, track } from '../context.js';
+import type { WarningEvent } from '../events.js';
+import { Flow } from './flow.js';
+import type { MapItem } from './item.js';
+import type { MapProgress, MapSummary, Tally } from './tally.js';
+
+/** What a {@link MapRun} tells while it runs. */
+export interface MapEvents {
+  /** An object was skipped or got its result, or the listing ended. Costs nothing while nobody listens. */
+  progress: (progress: MapProgress) => void;
+  warning: (event: WarningEvent) => void;
+}
+
+/** What the work of a run is done with. */
+export interface RunControl {
+  readonly flow: Flow<MapItem>;
+  readonly tally: Tally;
+  /** Aborted when the run ends early, for whatever reason. */
+  readonly signal: AbortSignal;
+  progressed(): void;
+  warn(event: WarningEvent): void;
+}
+
+/**
+ * One map over a bucket. Iterate over it, once, to get its results as they come; nothing is sent before that, and nothing
+ * is read far ahead: at most as many results wait as may be under way. Leaving the loop cancels what is under way and
+ * waits for it. An abort throws the signal's reason.
+ *
+ * @example
+ * const run = scar.mapOverBucket('gray', { bucket: 'photos', prefix: 'input/' });
+ * run.on('progress', ({ done, total }) => console.log(`${done} of ${total ?? '?'}`));
+ * for await (const item of run) if (item.status === 'failed') console.error(item.key, item.reason, item.error.message);
+ * console.log(run.summary);
+ */
+export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<MapItem> {
+  readonly #context: ClientContext;
+  readonly #work: (run: RunControl) => Promise<void>;
+  readonly #tally: Tally;
+  readonly #flow = new Flow<MapItem>();
+  readonly #link: ReturnType<typeof linkSignals>;
+  #iterated = false;
+  #finished: Promise<void> | undefined;
+  #closed = false;
+
+  /** @internal */
+  constructor(
+    context: ClientContext,
+    tally: Tally,
+    signal: AbortSignal | undefined,
+    work: (run: RunControl) => Promise<void>,
+  ) {
+    super();
+    this.#context = context;
+    this.#tally = tally;
+    this.#work = work;
+    this.#link = linkSignals(signal, context.closing);
+  }
+
+  /** The run in numbers: final after the loop, those so far before. */
+  get summary(): MapSummary {
+    return this.#tally.summary();
+  }
+
+  /** Ends the run: what is under way is cancelled and waited for, and who iterates gets an error with code `aborted`. */
+  async cancel(): Promise<void> {
+    if (this.#closed) return;
+    this.#link.abort(new ScarError('aborted', 'The map was cancelled'));
+    await this.#finished;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<MapItem, undefined> {
+    if (this.#iterated) {
+      throw new ScarError('invalid-option', 'A map can be iterated once. Call mapOverBucket again for another run');
+    }
+    this.#iterated = true;
+    return {
+      next: () => this.#next(),
+      return: async () => {
+        await this.#stop();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async #next(): Promise<IteratorResult<MapItem, undefined>> {
+    if (this.#closed) return { done: true, value: undefined };
+    try {
+      this.#link.signal.throwIfAborted();
+      this.#finished ??= this.#start();
+      const result = await this.#flow.take();
+      if (result.done) this.#close();
+      return result;
+    } catch (error) {
+      await this.#finished;
+      this.#close();
+      throw error;
+    }
+  }
+
+  /** The consumer has had enough: quiet, because it knows. */
+  async #stop(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#link.abort(new ScarError('aborted', 'Nobody asks for more results of this map'));
+    await this.#finished;
+    this.#close();
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#link.release();
+  }
+
+  #start(): Promise<void> {
+    const { signal } = this.#link;
+    signal.addEventListener('abort', () => this.#flow.fail(signal.reason), { once: true });
+    this.#tally.begin();
+    const finished = this.#run();
+    const forget = track(this.#context, finished);
+    return finished.finally(forget);
+  }
+
+  /** Never fails itself: a failure is the iterating side's to see. */
+  async #run(): Promise<void> {
+    const { signal } = this.#link;
+    try {
+      await this.#work({
+        flow: this.#flow,
+        tally: this.#tally,
+        signal,
+        progressed: () => this.#progressed(),
+        warn: (event) => {
+          this.emit('warning', event);
+          this.#context.notify.warning(event);
+        },
+      });
+      this.#flow.end();
+    } catch (error) {
+      this.#flow.fail(error);
+      this.#link.abort(error);
+    }
+    await this.#flow.settled();
+    this.#tally.end();
+  }
+
+  #progressed(): void {
+    if (this.listenerCount('progress') > 0) this.emit('progress', this.#tally.progress());
+  }
+}
