@@ -13,6 +13,9 @@ import { setUp } from './setup.mjs';
 const cache = join(repository, '.cache/quickstart');
 const program = join(repository, 'docs/examples/quickstart.mjs');
 
+// The SDK's notice of the Node versions that it will support is for who deploys, and hides what is shown here.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
 await runAsProgram(import.meta, async () => {
   const args = process.argv.slice(2);
   const options = readOptions(args);

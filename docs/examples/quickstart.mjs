@@ -2,6 +2,7 @@
 // Maps ImageMagick over a bucket of photographs, on the embedded engine or on AWS: all the way from an image to results.
 //   npm run quickstart -- --help
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -128,6 +129,8 @@ async function grayifyAll(scar, { name, bucket, input, concurrency, total, verbo
 /** Runs as a program; Ctrl-C ends it in order. */
 async function main() {
   const interrupted = new AbortController();
+  // Every request in flight listens to it.
+  setMaxListeners(0, interrupted.signal);
   for (const name of ['SIGINT', 'SIGTERM'])
     process.once(name, () => interrupted.abort(new Error(`stopped by ${name}`)));
   try {

@@ -220,8 +220,10 @@ class S3ObjectStore implements ObjectStore {
 
   async write(object: ObjectAddress, bytes: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
     const { signal } = options;
+    // An empty string has no Content-Length for the SDK, which then warns of a stream.
+    const body = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     try {
-      await this.#client.send(new PutObjectCommand({ ...putInput(object, options), Body: bytes }), sending(signal));
+      await this.#client.send(new PutObjectCommand({ ...putInput(object, options), Body: body }), sending(signal));
     } catch (error) {
       throw await this.#objectError(error, object, writing(object, signal));
     }

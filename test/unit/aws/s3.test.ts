@@ -154,10 +154,16 @@ describe('writing', () => {
     expect(s3.commandCalls(PutObjectCommand)[0]?.args[0].input).toEqual({
       Bucket: 'b',
       Key: 'k',
-      Body: 'text',
+      Body: Buffer.from('text'),
       ContentType: 'text/plain',
       Metadata: { who: 'me' },
     });
+  });
+
+  it('sends an empty text with its length, of which the SDK warns otherwise', async () => {
+    s3.on(PutObjectCommand).resolves({});
+    await store.write({ bucket: 'b', key: 'k' }, '');
+    expect(s3.commandCalls(PutObjectCommand)[0]?.args[0].input.Body).toEqual(Buffer.alloc(0));
   });
 
   it('finds the missing bucket and permission', async () => {
