@@ -2,7 +2,13 @@ import { parseArgs } from 'node:util';
 
 /** What `scar-local` was asked to do. */
 export type Command =
-  | { readonly do: 'serve'; readonly port: number; readonly region?: string; readonly dataDir?: string }
+  | {
+      readonly do: 'serve';
+      readonly port: number;
+      readonly region?: string;
+      readonly dataDir?: string;
+      readonly concurrency?: number;
+    }
   | { readonly do: 'help' }
   | { readonly do: 'version' };
 
@@ -15,6 +21,7 @@ Usage: scar-local [options]
   --port N          port on 127.0.0.1; 0 for any free one (default ${DEFAULT_PORT})
   --data DIR        where buckets and functions are kept (default: a temporary folder, removed at the end)
   --region NAME     the Region to play (default us-east-1)
+  --concurrency N   invocations at a time (default: twice the processors, at least 4)
   --help            print this text
   --version         print the version
 
@@ -37,6 +44,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     port: integer('port', values.port, DEFAULT_PORT),
     ...(values.region !== undefined && { region: values.region }),
     ...(values.data !== undefined && { dataDir: values.data }),
+    ...(values.concurrency !== undefined && { concurrency: integer('concurrency', values.concurrency, 0) }),
   };
 }
 
@@ -50,6 +58,7 @@ function parse(args: readonly string[]) {
         port: { type: 'string' },
         data: { type: 'string' },
         region: { type: 'string' },
+        concurrency: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },

@@ -3,6 +3,8 @@ import { ScarError, ValidationError } from '../errors.js';
 import { Credentials } from './auth/credentials.js';
 import { openDataFolder } from './data-folder.js';
 import { type EngineServer, serve } from './protocol/server.js';
+import { openLambda } from './services/lambda/index.js';
+import { openLogs } from './services/logs/index.js';
 import { createS3 } from './services/s3/index.js';
 
 /** How an embedded engine is started. */
@@ -13,6 +15,15 @@ export interface EngineOptions {
   readonly port?: number;
   /** The Region that it plays; default `us-east-1`. */
   readonly region?: string;
+  /**
+   * The account's concurrency limit: how many invocations run at a time, and how many execution environments there are
+   * at most. Default: twice the machine's processors, at least 4.
+   */
+  readonly concurrency?: number;
+  /** How long an execution environment may be idle before it ends, in ms. Default 10 minutes. */
+  readonly environmentIdleMs?: number;
+  /** The wait before each retry of an asynchronous invocation, in ms. Default 1 and 2 minutes, as on Lambda. */
+  readonly asyncRetryDelaysMs?: readonly number[];
   /** Told of failures that are the engine's own fault; the caller of the operation gets a 500 besides. */
   readonly onError?: (error: unknown) => void;
 }
@@ -70,10 +81,27 @@ async function open(settings: Settings, closers: (() => Promise<void>)[]) {
   const credentials = new Credentials();
   const data = openDataFolder(settings.dataDir);
   closers.push(data.close);
-  const s3 = createS3({ directory: join(data.path, 's3'), recover: data.recover, region, accountId: ACCOUNT_ID });
+  const at = (service: string) => join(data.path, service);
+  const logs = openLogs(at('logs'), onError);
+  closers.push(async () => logs.close());
+  const lambda = await openLambda({
+    ...settings.lambda,
+    folder: at('lambda'),
+    region,
+    accountId: ACCOUNT_ID,
+    credentials,
+    logs: logs.sink,
+    readObject: (...object) => s3.readObject(...object),
+  });
+  closers.push(lambda.close);
+  const { recover } = data;
+  const s3 = createS3({ directory: at('s3'), recover, region, accountId: ACCOUNT_ID, notifications: lambda });
   closers.push(s3.close);
-  const server = await listen([s3.service], { port, region, credentials, accountId: ACCOUNT_ID, onError });
-  closers.push(server.close);
+  const services = [s3.service, lambda.service, logs.service];
+  const server = await listen(services, { port, region, credentials, accountId: ACCOUNT_ID, onError });
+  // The server waits for the invocations under way, and they for their environments.
+  closers.push(async () => void (await Promise.all([server.close(), lambda.close()])));
+  lambda.start(server.endpoint);
   return { endpoint: server.endpoint, credentials };
 }
 
@@ -93,7 +121,18 @@ function checkOptions(options: EngineOptions) {
   if (!/^[a-z]{2}(-[a-z]+)+-\d+$/.test(region)) {
     throw new ValidationError('region', 'be the name of a Region, such as eu-west-1', region);
   }
-  return { port, region, dataDir, onError };
+  const { concurrency, environmentIdleMs: idleTimeoutMs, asyncRetryDelaysMs } = options;
+  checkNumber('concurrency', concurrency, 1);
+  checkNumber('environmentIdleMs', idleTimeoutMs, 0);
+  for (const [index, delay] of (asyncRetryDelaysMs ?? []).entries()) {
+    checkNumber(`asyncRetryDelaysMs[${index}]`, delay, 0);
+  }
+  return { port, region, dataDir, onError, lambda: { concurrency, idleTimeoutMs, asyncRetryDelaysMs } };
+}
+
+function checkNumber(option: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
+  throw new ValidationError(option, `be an integer of at least ${least}`, value);
 }
 
 function listenError(port: number, cause: unknown): ScarError {

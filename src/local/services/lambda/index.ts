@@ -54,15 +54,15 @@ export interface LambdaOptions {
    * The account's concurrency limit: how many invocations run at a time, and how many environments there are. Default
    * twice the machine's processors, at least 4: an invocation waits for the network as often as it computes.
    */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** How long an environment may be idle before it ends, in ms. Default 10 minutes. */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   /** The wait before each retry of an asynchronous invocation, in ms. Default 1 and 2 minutes, as on Lambda. */
-  readonly asyncRetryDelaysMs?: readonly number[];
+  readonly asyncRetryDelaysMs?: readonly number[] | undefined;
   /** How long the init phase may take, in ms. Default 10 s, as on Lambda. */
-  readonly initLimitMs?: number;
+  readonly initLimitMs?: number | undefined;
   /** How long a function is at least Pending, and an update InProgress, in ms. Default 20. */
-  readonly stateDelayMs?: number;
+  readonly stateDelayMs?: number | undefined;
 }
 
 /** The engine's Lambda. */
@@ -111,6 +111,13 @@ export async function openLambda(options: LambdaOptions): Promise<Lambda> {
   const downloads = new Downloads(code);
   const context = { functions, code, downloads, concurrency, invoker, queue, readObject: options.readObject };
   await functions.restore();
+  const close = async () => {
+    queue.close();
+    await Promise.all([pool.close(), downloads.close(), functions.settle()]);
+    await host.guard.close();
+    await removeTree(runFolder);
+  };
+  let closed: Promise<void> | undefined;
 
   return {
     service: createService(context),
@@ -119,20 +126,20 @@ export async function openLambda(options: LambdaOptions): Promise<Lambda> {
       queue.start();
     },
     ...notificationTarget(context),
-    async close() {
-      queue.close();
-      await Promise.all([pool.close(), downloads.close(), functions.settle()]);
-      await host.guard.close();
-      await removeTree(runFolder);
+    close() {
+      closed ??= close();
+      return closed;
     },
   };
 }
 
-type Settings = Required<LambdaOptions>;
+type Settings = { readonly [Option in keyof LambdaOptions]-?: NonNullable<LambdaOptions[Option]> };
 
 /** Passing `undefined` means the default. */
-const withoutUndefined = <T extends object>(options: T): T =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+const withoutUndefined = <T extends object>(options: T) =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [Option in keyof T]: NonNullable<T[Option]>;
+  };
 
 function createHost(settings: Settings, runFolder: string): EnvironmentHost & { endpoint: string } {
   return {
