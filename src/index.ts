@@ -73,12 +73,16 @@ export class ScarClient extends Client {
   static async local(options: LocalOptions = {}): Promise<ScarClient> {
     // Loaded only here: a program that runs on AWS never does.
     const { startEngine } = await import('./local/index.js');
-    const { dataDir, port, region, onError, ...rest } = options;
+    const { dataDir, port, region, onError, ...other } = options;
+    const { concurrentExecutions, environmentIdleMs, asyncRetryDelaysMs, ...rest } = other;
     const engine = await startEngine({
       ...(dataDir !== undefined && { dataDir }),
       ...(port !== undefined && { port }),
       ...(region !== undefined && { region }),
       ...(onError !== undefined && { onError }),
+      ...(concurrentExecutions !== undefined && { concurrentExecutions }),
+      ...(environmentIdleMs !== undefined && { environmentIdleMs }),
+      ...(asyncRetryDelaysMs !== undefined && { asyncRetryDelaysMs }),
     });
     try {
       return new LocalClient(engine, rest);

@@ -13,7 +13,12 @@ async function main(): Promise<void> {
   else await run(command);
 }
 
-async function run(options: { port: number; region?: string; dataDir?: string; concurrency?: number }): Promise<void> {
+async function run(options: {
+  port: number;
+  region?: string;
+  dataDir?: string;
+  concurrentExecutions?: number;
+}): Promise<void> {
   // Not needed to find out that the command line is wrong.
   const { startEngine } = await import('./index.js');
   const engine = await startEngine({ ...options, onError: (error) => console.error('scar-local:', error) });

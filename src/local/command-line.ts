@@ -7,7 +7,7 @@ export type Command =
       readonly port: number;
       readonly region?: string;
       readonly dataDir?: string;
-      readonly concurrency?: number;
+      readonly concurrentExecutions?: number;
     }
   | { readonly do: 'help' }
   | { readonly do: 'version' };
@@ -44,7 +44,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     port: integer('port', values.port, DEFAULT_PORT),
     ...(values.region !== undefined && { region: values.region }),
     ...(values.data !== undefined && { dataDir: values.data }),
-    ...(values.concurrency !== undefined && { concurrency: integer('concurrency', values.concurrency, 0) }),
+    ...(values.concurrency !== undefined && { concurrentExecutions: integer('concurrency', values.concurrency, 0) }),
   };
 }
 

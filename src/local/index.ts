@@ -19,7 +19,7 @@ export interface EngineOptions {
    * The account's concurrency limit: how many invocations run at a time, and how many execution environments there are
    * at most. Default: twice the machine's processors, at least 4.
    */
-  readonly concurrency?: number;
+  readonly concurrentExecutions?: number;
   /** How long an execution environment may be idle before it ends, in ms. Default 10 minutes. */
   readonly environmentIdleMs?: number;
   /** The wait before each retry of an asynchronous invocation, in ms. Default 1 and 2 minutes, as on Lambda. */
@@ -121,8 +121,8 @@ function checkOptions(options: EngineOptions) {
   if (!/^[a-z]{2}(-[a-z]+)+-\d+$/.test(region)) {
     throw new ValidationError('region', 'be the name of a Region, such as eu-west-1', region);
   }
-  const { concurrency, environmentIdleMs: idleTimeoutMs, asyncRetryDelaysMs } = options;
-  checkNumber('concurrency', concurrency, 1);
+  const { concurrentExecutions: concurrency, environmentIdleMs: idleTimeoutMs, asyncRetryDelaysMs } = options;
+  checkNumber('concurrentExecutions', concurrency, 1);
   checkNumber('environmentIdleMs', idleTimeoutMs, 0);
   for (const [index, delay] of (asyncRetryDelaysMs ?? []).entries()) {
     checkNumber(`asyncRetryDelaysMs[${index}]`, delay, 0);
