@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** One project per kind of test; `vitest --project unit` runs one. Integration tests load what is built in dist/. */
-const kinds = ['unit', 'architecture', 'property', 'protocol', 'integration'] as const;
+const kinds = ['unit', 'architecture', 'property', 'protocol', 'integration', 'docs'] as const;
 
 export default defineConfig({
   test: {
@@ -9,7 +9,7 @@ export default defineConfig({
       test: {
         name,
         include: [`test/${name}/**/*.test.ts`],
-        testTimeout: name === 'integration' ? 180_000 : 30_000,
+        testTimeout: name === 'integration' || name === 'docs' ? 180_000 : 30_000,
         hookTimeout: 300_000,
         // These run the engine from its sources, but its functions need the built runtime client.
         globalSetup: ['unit', 'protocol'].includes(name) ? ['test/support/build-node-runtime.ts'] : [],

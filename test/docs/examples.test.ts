@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { debianImage } from '../../scripts/quickstart/image.mjs';
+
+/**
+ * Runs every fenced block that is marked `js run`, as a program of its own, on the embedded engine. A block `text output`
+ * right after it holds the lines that it prints, in any order: results arrive in the order in which containers end.
+ */
+const marked = /^```js run\n(?<program>[\s\S]*?)^```\n(?:\s*^```text output\n(?<output>[\s\S]*?)^```$)?/gm;
+
+/** What readers would pull from Docker Hub is here an image of the same system that was built from packages. */
+const published = 'docker.io/library/debian:12';
+
+const root = resolve(import.meta.dirname, '../..');
+const guides = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md') && !name.startsWith('api'))
+  .map((name) => join('docs', name));
+const examples = ['README.md', ...guides].flatMap((file) => {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(marked)].map(({ index, groups }) => ({
+    name: `${file}:${text.slice(0, index).split('\n').length}`,
+    program: groups?.program ?? '',
+    output: groups?.output,
+  }));
+});
+
+const lines = (text: string) => text.trimEnd().split('\n').sort();
+
+describe('the code in README and guides', () => {
+  let image: string;
+  let folder: string;
+
+  beforeAll(async () => {
+    image = await debianImage(join(root, '.cache/quickstart'));
+    mkdirSync(join(root, '.cache'), { recursive: true });
+    // Inside the repository, so that `scar-client` is what is built here.
+    folder = mkdtempSync(join(root, '.cache/examples-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is found', () => expect(examples.map(({ name }) => name).join()).toContain('README.md'));
+
+  it.each(examples)('$name', async ({ name, program, output }) => {
+    const file = join(folder, `${name.replace(/\W/g, '-')}.mjs`);
+    writeFileSync(file, program.replaceAll(published, image));
+    // The SDK's notice of the Node versions that it will support would be on stderr.
+    const env = { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
+    const options = { cwd: folder, env, timeout: 120_000 };
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], options);
+    expect(stderr).toBe('');
+    if (output !== undefined) expect(lines(stdout)).toEqual(lines(output));
+  });
+});
