@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, realpathSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isProcessAlive, processIdentity } from '../src/util/process-identity.js';
 import { removeTree } from '../src/util/remove-tree.js';
@@ -30,9 +30,11 @@ export class Scratch {
   #containers = 0;
 
   constructor(folder: string) {
-    this.folder = folder;
-    this.images = join(folder, 'images');
-    this.#run = join(folder, 'run');
+    // Canonical, because /proc names executables by their real paths.
+    mkdirSync(folder, { recursive: true });
+    this.folder = realpathSync(folder);
+    this.images = join(this.folder, 'images');
+    this.#run = join(this.folder, 'run');
     this.#own = join(this.#run, processIdentity());
     const runner = join(this.#own, RUNNER);
     this.processes = new ContainerProcesses((executable) => executable === runner);

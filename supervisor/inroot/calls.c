@@ -45,6 +45,39 @@ static int call_paths(struct call *call, const struct rule *rule)
 	return translated == PATH_CHANGED ? CALL_PERFORM : CALL_NATIVE;
 }
 
+/* A duplicate of the standard stream that this path leads to, if that is a socket; -1 otherwise. */
+static long duplicate_socket(int dir, const char *path, int flags)
+{
+	struct stat there, own;
+
+	if (sys_fstatat(dir, path, &there, 0) || (there.st_mode & MODE_TYPE) != MODE_SOCKET)
+		return -1;
+	for (int fd = 0; fd <= 2; fd++)
+		if (!sys_fstat(fd, &own) && own.st_dev == there.st_dev && own.st_ino == there.st_ino)
+			return sys_fcntl(fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	return -1;
+}
+
+/*
+ * open(2), openat(2), creat(2). A pipe can be opened anew as /dev/stdout, and by a symlink to that, which is how images send
+ * their log files to it; a socket cannot (ENXIO), and sockets are what Node gives its children for standard output.
+ */
+static int call_open(struct call *call, const struct rule *rule)
+{
+	long translated = translate(call, rule);
+
+	if (translated < 0)
+		return call_done(call, translated);
+	int flags = rule->change == CHANGE_OPENS ? (int)call->arg[rule->change_argument] : O_WRONLY;
+	if ((flags & O_ACCMODE) != O_RDONLY && !(flags & (O_EXCL | O_PATH))) {
+		const char *path = (const char *)call->arg[rule->path[0].path];
+		long fd = duplicate_socket(descriptor_of(call, rule, 0), path, flags);
+		if (fd >= 0)
+			return call_done(call, fd);
+	}
+	return translated == PATH_CHANGED ? CALL_PERFORM : CALL_NATIVE;
+}
+
 /* openat2(2): a path that may not leave its directory is not an absolute one, whatever it looks like. */
 static int call_openat2(struct call *call, const struct rule *rule)
 {
@@ -200,6 +233,8 @@ int dispatch(struct call *call)
 	switch ((enum handler)rule->handler) {
 	case HANDLE_PATHS:
 		return call_paths(call, rule);
+	case HANDLE_OPEN:
+		return call_open(call, rule);
 	case HANDLE_OPENAT2:
 		return call_openat2(call, rule);
 	case HANDLE_READLINK:

@@ -8,6 +8,7 @@
 enum handler {
 	HANDLE_NOT, /* zero: what entry.S tests for */
 	HANDLE_PATHS,
+	HANDLE_OPEN,
 	HANDLE_OPENAT2,
 	HANDLE_READLINK,
 	HANDLE_SYMLINK,
