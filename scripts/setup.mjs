@@ -19,6 +19,7 @@ const test = [
   'golang-go',
   'libseccomp-dev',
   'musl-tools',
+  'openssl',
   'skopeo',
   'umoci',
   'zstd',

@@ -1,8 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { temporaryFolder } from './temporary.js';
 
 /** Why registries cannot run here, in one line; undefined when they can. */
@@ -62,10 +63,10 @@ async function listeningAt(child: ChildProcess): Promise<string> {
   throw new Error(`docker-registry did not start:\n${lines.join('\n')}`);
 }
 
-/** Copies an image with skopeo, between any of its transports. */
-export function skopeoCopy(from: string, to: string, ...options: string[]): void {
+/** Copies an image with skopeo, between any of its transports; the server it asks may be in this process. */
+export async function skopeoCopy(from: string, to: string, ...options: string[]): Promise<void> {
   const insecure = ['--src-tls-verify=false', '--dest-tls-verify=false', '--insecure-policy'];
-  run('skopeo', ['copy', '--quiet', ...insecure, ...options, from, to]);
+  await promisify(execFile)('skopeo', ['copy', '--quiet', ...insecure, ...options, from, to]);
 }
 
 /** Runs a program and gives its output; what it says on stderr becomes the error's message. */

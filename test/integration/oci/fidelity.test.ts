@@ -52,13 +52,13 @@ describe.skipIf(registryMissing)('an image of Debian packages in three layers', 
 
   it('is the same from a layout that skopeo wrote, in Docker types and zstd', async () => {
     const copy = join(folder.path, 'zstd');
-    skopeoCopy(`oci:${image.layout}:latest`, `oci:${copy}:it`, '--dest-compress-format', 'zstd');
+    await skopeoCopy(`oci:${image.layout}:latest`, `oci:${copy}:it`, '--dest-compress-format', 'zstd');
     expectSame(await unpack(`oci:${copy}`), expected);
   });
 
   it('is the same from an archive like that of docker save', async () => {
     const archive = join(folder.path, 'saved.tar');
-    skopeoCopy(`oci:${image.layout}:latest`, `docker-archive:${archive}:example.org/app:1.0`);
+    await skopeoCopy(`oci:${image.layout}:latest`, `docker-archive:${archive}:example.org/app:1.0`);
     expectSame(await unpack(`docker-archive:${archive}`), expected);
     expectSame(await unpack(`docker-archive:${archive}:example.org/app:1.0`), expected);
   });

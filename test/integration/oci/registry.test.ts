@@ -24,8 +24,8 @@ describe.skipIf(registryMissing)('a real registry', () => {
     folder = await temporaryFolder();
     registry = await startRegistry();
     await writeLayout(image, join(folder.path, 'layout'), 'it');
-    skopeoCopy(`oci:${folder.path}/layout:it`, `docker://${registry.host}/team/app:1.0`);
-    skopeoCopy(`oci:${folder.path}/layout:it`, `docker://${registry.host}/team/app:docker`, '--format', 'v2s2');
+    await skopeoCopy(`oci:${folder.path}/layout:it`, `docker://${registry.host}/team/app:1.0`);
+    await skopeoCopy(`oci:${folder.path}/layout:it`, `docker://${registry.host}/team/app:docker`, '--format', 'v2s2');
   });
   afterAll(async () => {
     await registry?.[Symbol.asyncDispose]();
