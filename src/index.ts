@@ -5,6 +5,7 @@ import type { Engine, EngineOptions } from './local/index.js';
 export type { ScarClientOptions } from './client/config.js';
 export type { CreateFunctionOptions } from './client/create-function.js';
 export type { DeletedFunction, DeleteFunctionOptions } from './client/delete-function.js';
+export type { TriggerSelection } from './client/delete-trigger.js';
 export type { Logger, ProgressEvent, RetryEvent, ScarEvents, WarningEvent } from './client/events.js';
 export type { FunctionDescription } from './client/function-description.js';
 export type {
@@ -25,13 +26,18 @@ export type {
 } from './client/invocation-result.js';
 export type { InvokeOptions } from './client/invoke.js';
 export type { ListFunctionsOptions } from './client/list-functions.js';
+export type { LogEvent } from './client/log/log-event.js';
+export type { LogStream } from './client/log/log-stream.js';
 export type { MapItem, MappedObject } from './client/map/item.js';
 export type { MapEvents, MapRun } from './client/map/run.js';
 export type { MapProgress, MapSummary } from './client/map/tally.js';
 export type { MapOptions, MapRetryOptions } from './client/map-over-bucket.js';
 export type { PreheatOptions, PreheatResult } from './client/preheat.js';
 export type { CostEstimate } from './client/pricing.js';
+export type { InvocationReport } from './client/report-line.js';
+export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';
+export type { UpdateFunctionOptions } from './client/update-function.js';
 export type { FailureReason, ObjectReference, OutputObject, OutputTail, Timings } from './contract/index.js';
 export {
   FunctionError,

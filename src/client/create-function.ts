@@ -4,7 +4,7 @@ import { FunctionError, ScarError, ValidationError } from '../errors.js';
 import { formatBytes } from '../util/format-bytes.js';
 import { type ClientContext, underClient } from './context.js';
 import type { ProgressEvent } from './events.js';
-import { BLOBS_TAG, describe, type FunctionDescription, tagValue } from './function-description.js';
+import { BLOBS_TAG, describe, type FunctionDescription, imageTags, tagValue } from './function-description.js';
 import { type FunctionImage, PLATFORM, publishImage, resolveFunctionImage } from './function-image.js';
 import {
   behaviour,
@@ -182,7 +182,6 @@ function lambdaSettings(
   spec: FunctionSpec,
   zip: Uint8Array,
 ): NewFunction {
-  const { imageLocation: location } = spec;
   return {
     name: options.name,
     description: `SCAR: ${options.image}`.slice(0, 256),
@@ -199,9 +198,7 @@ function lambdaSettings(
       ...options.tags,
       [TAGS.createdBy[0]]: TAGS.createdBy[1],
       [TAGS.owner]: tagValue(context.config.owner),
-      [TAGS.image]: tagValue(options.image),
-      [TAGS.digest]: spec.imageDigest,
-      ...(location.type === 's3' && { [BLOBS_TAG]: tagValue(`${location.bucket}/${location.prefix}`) }),
+      ...imageTags(spec),
     },
   };
 }

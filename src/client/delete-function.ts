@@ -1,10 +1,10 @@
 import type { FunctionDetails as LambdaDetails } from '../aws/lambda.js';
-import { FunctionError, ScarError } from '../errors.js';
+import { ScarError } from '../errors.js';
 import { type ClientContext, underClient } from './context.js';
-import { BLOBS_TAG, isOurs } from './function-description.js';
+import { BLOBS_TAG, parseBlobsTag, requireOurs } from './function-description.js';
 import { imageStoreAddress } from './function-image.js';
 import type { CallOptions } from './get-function.js';
-import { ImageStore, type ImageStoreAddress } from './image-store.js';
+import { ImageStore, type ImageStoreAddress, releaseOrWarn } from './image-store.js';
 import { goesTo, permittedBuckets, removeNotifications, type TriggerDescription } from './trigger.js';
 import * as check from './validate.js';
 
@@ -55,19 +55,14 @@ export function deleteFunction(
 }
 
 async function find(context: ClientContext, name: string, signal: AbortSignal): Promise<LambdaDetails | undefined> {
+  let details: LambdaDetails;
   try {
-    const details = await context.functions.get(name, signal);
-    if (isOurs(details.tags)) return details;
+    details = await context.functions.get(name, signal);
   } catch (error) {
     if (error instanceof ScarError && error.code === 'function-not-found') return undefined;
     throw error;
   }
-  throw new FunctionError(
-    'function-not-found',
-    `Function ${name} should be one of this package's (tag createdby=scar), but it is not, and is left alone. ` +
-      'Delete it with what made it',
-    { context: { functionName: name } },
-  );
+  return requireOurs(details);
 }
 
 async function disconnect(
@@ -94,7 +89,6 @@ async function remove(context: ClientContext, name: string, signal: AbortSignal)
   }
 }
 
-/** Blobs that stay behind cost little and break nothing: a failure here is a warning. */
 async function releaseImage(
   context: ClientContext,
   name: string,
@@ -104,18 +98,7 @@ async function releaseImage(
   const region = await context.region();
   const address = tags ? parseBlobsTag(tags[BLOBS_TAG]) : configuredStore(context, region);
   if (!address) return [];
-  try {
-    return await new ImageStore(context, address, region).release(name, () => true, signal);
-  } catch (error) {
-    if (!(error instanceof ScarError)) throw error;
-    if (error.code === 'bucket-not-found') return [];
-    context.notify.warning({
-      code: 'image-cleanup-incomplete',
-      message: `Blobs of ${name} may be left in bucket ${address.bucket}: ${error.message}`,
-      context: { functionName: name, ...address },
-    });
-    return [];
-  }
+  return await releaseOrWarn(context, name, new ImageStore(context, address, region), () => true, signal);
 }
 
 /** Where the image of a function that is gone would be: its tags are gone with it. */
@@ -123,11 +106,4 @@ function configuredStore(context: ClientContext, region: string): ImageStoreAddr
   const { imageBucket, roleArn } = context.config;
   if (imageBucket === undefined && roleArn === undefined) return undefined;
   return imageStoreAddress(context.config, region, roleArn ?? '');
-}
-
-/** `bucket/prefix`. */
-function parseBlobsTag(tag: string | undefined): ImageStoreAddress | undefined {
-  if (tag === undefined) return undefined;
-  const slash = tag.indexOf('/');
-  return { bucket: tag.slice(0, slash), prefix: tag.slice(slash + 1) };
 }

@@ -1,5 +1,6 @@
 import type { FunctionFacts } from '../aws/lambda.js';
-import { TAGS } from '../contract/index.js';
+import { type FunctionSpec, TAGS } from '../contract/index.js';
+import { FunctionError } from '../errors.js';
 import { containerVariables } from './function-options.js';
 
 /** A function as Lambda and its tags describe it. */
@@ -52,6 +53,40 @@ export function describe(facts: FunctionFacts, tags: Record<string, string>): Fu
     codeSha256: facts.codeSha256,
     lastModified: facts.lastModified,
   };
+}
+
+/** The tags that say which image runs, and where its blobs are if they are in a bucket. */
+export function imageTags({
+  imageReference,
+  imageDigest,
+  imageLocation: location,
+}: FunctionSpec): Record<string, string> {
+  return {
+    [TAGS.image]: tagValue(imageReference),
+    [TAGS.digest]: imageDigest,
+    ...(location.type === 's3' && { [BLOBS_TAG]: tagValue(`${location.bucket}/${location.prefix}`) }),
+  };
+}
+
+/** The inverse of what {@link imageTags} says of a bucket. */
+export function parseBlobsTag(tag: string | undefined): { bucket: string; prefix: string } | undefined {
+  if (tag === undefined) return undefined;
+  const slash = tag.indexOf('/');
+  return { bucket: tag.slice(0, slash), prefix: tag.slice(slash + 1) };
+}
+
+/** Passes a function of this package's on. Throws `function-not-found` for one that somebody else made. */
+export function requireOurs<Details extends { facts: FunctionFacts; tags: Record<string, string> }>(
+  details: Details,
+): Details {
+  if (isOurs(details.tags)) return details;
+  const { name } = details.facts;
+  throw new FunctionError(
+    'function-not-found',
+    `Function ${name} should be one of this package's (tag createdby=scar), but it is not, and is left alone. ` +
+      'Use what made it',
+    { context: { functionName: name } },
+  );
 }
 
 /** Whether this package made the function. */

@@ -1,6 +1,6 @@
 import { type ClientContext, underClient } from './context.js';
 import { describe, type FunctionDescription } from './function-description.js';
-import { describeTrigger, goesTo, permittedBuckets, type TriggerDescription } from './trigger.js';
+import { type TriggerDescription, triggersOf } from './trigger.js';
 import * as check from './validate.js';
 
 /** All that can be found out about one function. */
@@ -27,16 +27,10 @@ export function getFunction(context: ClientContext, name: string, options: CallO
   check.abortSignal(options.signal);
   return underClient(context, options.signal, async (signal) => {
     const { facts, tags, reservedConcurrency } = await context.functions.get(name, signal);
-    const buckets = await permittedBuckets(context, name, signal);
-    const triggers = await Promise.all(
-      buckets.map(async ({ bucket }) => {
-        const notifications = await context.buckets.functionNotifications(bucket, signal);
-        return notifications.filter(goesTo(facts.arn)).map((entry) => describeTrigger({ ...entry, bucket }));
-      }),
-    );
+    const triggers = await triggersOf(context, facts, signal);
     return {
       ...describe(facts, tags),
-      triggers: triggers.flat(),
+      triggers,
       ...(reservedConcurrency !== undefined && { reservedConcurrency }),
     };
   });

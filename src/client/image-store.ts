@@ -145,3 +145,30 @@ export class ImageStore {
     return { bucket, key: `${prefix}images/${digest.replace(':', '-')}/${this.#region}/${functionName}` };
   }
 }
+
+/**
+ * Releases what a function no longer uses. Blobs that stay behind cost little and break nothing: a failure is a warning,
+ * and a bucket that is gone has none.
+ *
+ * @returns keys of the blobs that were removed
+ */
+export async function releaseOrWarn(
+  context: ClientContext,
+  functionName: string,
+  store: ImageStore,
+  which: (digest: string) => boolean,
+  signal: AbortSignal,
+): Promise<string[]> {
+  try {
+    return await store.release(functionName, which, signal);
+  } catch (error) {
+    if (!(error instanceof ScarError) || signal.aborted) throw error;
+    if (error.code === 'bucket-not-found') return [];
+    context.notify.warning({
+      code: 'image-cleanup-incomplete',
+      message: `Blobs of ${functionName} may be left in bucket ${store.address.bucket}: ${error.message}`,
+      context: { functionName, ...store.address },
+    });
+    return [];
+  }
+}

@@ -8,15 +8,22 @@ import { resolveConfig, type ScarClientOptions } from './config.js';
 import { type ClientContext, makeContext, type Notifier } from './context.js';
 import { type CreateFunctionOptions, createFunction } from './create-function.js';
 import { type DeletedFunction, type DeleteFunctionOptions, deleteFunction } from './delete-function.js';
+import { deleteTrigger, type TriggerSelection } from './delete-trigger.js';
 import type { Logger, ScarEvents } from './events.js';
 import type { FunctionDescription } from './function-description.js';
+import type { TriggerOptions } from './function-options.js';
 import { type CallOptions, type FunctionDetails, getFunction } from './get-function.js';
 import type { InvocationResult } from './invocation-result.js';
 import { type InvokeOptions, invoke } from './invoke.js';
 import { type ListFunctionsOptions, listFunctions } from './list-functions.js';
+import type { LogStream } from './log/log-stream.js';
 import type { MapRun } from './map/run.js';
 import { type MapOptions, mapOverBucket } from './map-over-bucket.js';
 import { type PreheatOptions, type PreheatResult, preheat } from './preheat.js';
+import { putTrigger } from './put-trigger.js';
+import { type StreamLogsOptions, streamLogs } from './stream-logs.js';
+import type { TriggerDescription } from './trigger.js';
+import { type UpdateFunctionOptions, updateFunction } from './update-function.js';
 
 /**
  * Runs Docker images as functions on AWS Lambda, and maps them over the files of S3 buckets.
@@ -74,6 +81,18 @@ export class ScarClient extends EventEmitter<ScarEvents> {
     return deleteFunction(this.#context, name, options);
   }
 
+  updateFunction(name: string, options: UpdateFunctionOptions): Promise<FunctionDescription> {
+    return updateFunction(this.#context, name, options);
+  }
+
+  putTrigger(name: string, trigger: TriggerOptions, options?: CallOptions): Promise<TriggerDescription> {
+    return putTrigger(this.#context, name, trigger, options);
+  }
+
+  deleteTrigger(name: string, selection: TriggerSelection, options?: CallOptions): Promise<TriggerDescription[]> {
+    return deleteTrigger(this.#context, name, selection, options);
+  }
+
   preheat(name: string, options?: PreheatOptions): Promise<PreheatResult> {
     return preheat(this.#context, name, options);
   }
@@ -84,6 +103,10 @@ export class ScarClient extends EventEmitter<ScarEvents> {
 
   mapOverBucket(name: string, options: MapOptions): MapRun {
     return mapOverBucket(this.#context, name, options);
+  }
+
+  streamLogs(name: string, options?: StreamLogsOptions): LogStream {
+    return streamLogs(this.#context, name, options);
   }
 
   /**

@@ -115,6 +115,36 @@ export async function permittedBuckets(
     .map(({ sourceArn, statementId }) => ({ bucket: sourceArn.split(':').at(-1) ?? '', statementId }));
 }
 
+/** The triggers of a function, over all buckets that may invoke it. */
+export async function triggersOf(
+  context: ClientContext,
+  { name, arn }: { name: string; arn: string },
+  signal: AbortSignal,
+): Promise<TriggerDescription[]> {
+  const buckets = await permittedBuckets(context, name, signal);
+  const triggers = await Promise.all(
+    buckets.map(async ({ bucket }) => {
+      const notifications = await notificationsOf(context, bucket, signal);
+      return notifications.filter(goesTo(arn)).map((entry) => describeTrigger({ ...entry, bucket }));
+    }),
+  );
+  return triggers.flat();
+}
+
+/** None if the bucket is gone: the permission outlives it. */
+export async function notificationsOf(
+  context: ClientContext,
+  bucket: string,
+  signal: AbortSignal,
+): Promise<FunctionNotification[]> {
+  try {
+    return await context.buckets.functionNotifications(bucket, signal);
+  } catch (error) {
+    if (error instanceof ScarError && error.code === 'bucket-not-found') return [];
+    throw error;
+  }
+}
+
 /** Whether a notification goes to the function, whatever version or alias it names. */
 export function goesTo(functionArn: string): (notification: FunctionNotification) => boolean {
   return ({ functionArn: target }) => target === functionArn || target.startsWith(`${functionArn}:`);

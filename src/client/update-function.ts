@@ -1,0 +1,201 @@
+import type { FunctionDetails, FunctionSettings } from '../aws/lambda.js';
+import { CONTAINER_VARIABLE_PREFIX, type FunctionSpec, TAGS } from '../contract/index.js';
+import { ValidationError } from '../errors.js';
+import { type ClientContext, underClient } from './context.js';
+import type { ProgressEvent } from './events.js';
+import { type FunctionCode, fetchFunctionCode } from './function-code.js';
+import {
+  BLOBS_TAG,
+  describe,
+  type FunctionDescription,
+  imageTags,
+  parseBlobsTag,
+  requireOurs,
+} from './function-description.js';
+import { type FunctionImage, publishImage, resolveFunctionImage } from './function-image.js';
+import {
+  behaviour,
+  checkFunctionOptions,
+  FUNCTION_OPTION_NAMES,
+  type FunctionOptions,
+  lambdaVariables,
+  readScript,
+  refuseEndlessLoop,
+} from './function-options.js';
+import { packFunction } from './function-package.js';
+import { ImageStore, releaseOrWarn } from './image-store.js';
+import { Rollback } from './rollback.js';
+import { triggersOf } from './trigger.js';
+import * as check from './validate.js';
+import { untilRoleIsKnown, waitUntilReady } from './wait.js';
+
+/** What to change; what is left out stays as it is. */
+export interface UpdateFunctionOptions extends Omit<FunctionOptions, 'script' | 'args'> {
+  /** Another image, or the same reference again for what it means now. */
+  image?: string;
+  /** null: no script any more. */
+  script?: FunctionOptions['script'] | null;
+  /** null: the image's CMD again. */
+  args?: string[] | null;
+}
+
+/**
+ * Changes a function and waits until Lambda has taken it over. `environment` and `output` replace what was there. If any
+ * part fails, the parts before it are taken back.
+ *
+ * @throws ValidationError, ImageError, RegistryError, FunctionError (`function-not-found`, `function-not-ready`),
+ * ScarError; the signal's reason
+ */
+export function updateFunction(
+  context: ClientContext,
+  name: string,
+  options: UpdateFunctionOptions,
+): Promise<FunctionDescription> {
+  check.functionName(name);
+  checkOptions(options);
+  return underClient(context, options.signal, async (signal) => {
+    const script = options.script ? await readScript(options.script) : undefined;
+    const details = requireOurs(await context.functions.get(name, signal));
+    const undo = new Rollback();
+    const update: Update = { context, name, options, details, script, undo, signal };
+    try {
+      await waitUntilReady(context, name, signal);
+      const tags = await updateCode(update);
+      await updateSettings(update);
+      const facts = await waitUntilReady(context, name, signal);
+      await releaseOldImage(update, tags);
+      return describe(facts, { ...details.tags, ...tags });
+    } catch (error) {
+      report(update, 'roll-back', 'Taking back what was changed');
+      await undo.run(name, context.notify);
+      throw error;
+    }
+  });
+}
+
+/** One update and what it works on. */
+interface Update {
+  context: ClientContext;
+  name: string;
+  options: UpdateFunctionOptions;
+  details: FunctionDetails;
+  /** The new one, if any. */
+  script: Uint8Array | undefined;
+  undo: Rollback;
+  signal: AbortSignal;
+}
+
+function checkOptions(options: UpdateFunctionOptions): void {
+  check.knownOptions(options, FUNCTION_OPTION_NAMES, 'updateFunction');
+  const { script, args, ...others } = options;
+  checkFunctionOptions({ ...others, ...(script !== null && { script }), ...(args !== null && { args }) });
+  for (const option of ['registry', 'pullFrom'] as const) {
+    if (options[option] === undefined || options.image !== undefined) continue;
+    throw new ValidationError(option, 'come with image', Object.keys(options), 'Name the image again to move it');
+  }
+}
+
+/** What is in the package: image, script, arguments, outputs. Returns the tags that it changed. */
+async function updateCode(update: Update): Promise<Record<string, string>> {
+  const { context, options, details, signal } = update;
+  const changes = [options.image, options.script, options.args, options.output, options.reserveSeconds];
+  if (changes.every((change) => change === undefined)) return {};
+  const code = await fetchFunctionCode(details, signal);
+  const found = options.image === undefined ? undefined : await findImage(update, options.image);
+  try {
+    const spec = await changedSpec(update, code.spec, found);
+    for (const trigger of await triggersOf(context, details.facts, signal)) refuseEndlessLoop(trigger, spec.output);
+    const script = update.script ?? (options.script === null ? undefined : code.script);
+    const { zip } = await packFunction(context.config.supervisorDirectory, spec, script);
+    await replaceCode(update, code, zip);
+    return found ? await retag(update, spec) : {};
+  } finally {
+    await found?.source.close();
+  }
+}
+
+async function findImage(update: Update, image: string): Promise<FunctionImage> {
+  report(update, 'resolve-image', `Resolving ${image}`);
+  return await resolveFunctionImage(image, update.options, update.signal);
+}
+
+async function changedSpec(
+  { context, name, options, details, script, undo, signal }: Update,
+  old: FunctionSpec,
+  found: FunctionImage | undefined,
+): Promise<FunctionSpec> {
+  const { args, ...changed } = behaviour({ ...options, args: options.args ?? undefined, script: undefined });
+  const { args: oldArgs, ...rest } = old;
+  const newArgs = options.args === undefined ? oldArgs : args;
+  const spec: FunctionSpec = {
+    ...rest,
+    hasScript: options.script === undefined ? old.hasScript : script !== undefined,
+    ...(newArgs && { args: newArgs }),
+    ...(options.output !== undefined && { output: changed.output }),
+    ...(options.reserveSeconds !== undefined && { reserveMs: changed.reserveMs }),
+  };
+  if (!found || options.image === undefined) return spec;
+  const roleArn = options.roleArn ?? details.facts.roleArn;
+  const imageLocation = await publishImage(context, name, found, { roleArn, undo, signal, onBytes: () => {} });
+  return { ...spec, imageReference: options.image, imageDigest: found.image.digest, imageLocation };
+}
+
+async function replaceCode(update: Update, old: FunctionCode, zip: Uint8Array): Promise<void> {
+  const { context, name, undo, signal } = update;
+  report(update, 'update-function', 'Replacing its package');
+  await context.functions.updateCode(name, zip, signal);
+  undo.made('the changed package', async () => {
+    await waitUntilReady(context, name, new AbortController().signal);
+    await context.functions.updateCode(name, old.zip);
+  });
+  report(update, 'wait-until-ready', 'Waiting until Lambda has it');
+  await waitUntilReady(context, name, signal);
+}
+
+/** The tags tell which image runs, and where its blobs are. */
+async function retag(update: Update, spec: FunctionSpec): Promise<Record<string, string>> {
+  const { context, details, undo, signal } = update;
+  const { arn } = details.facts;
+  const tags = imageTags(spec);
+  await context.functions.tag(arn, tags, signal);
+  undo.made('the changed tags', () => context.functions.tag(arn, details.tags));
+  return tags;
+}
+
+/** Memory, time, disk, variables and role: Lambda's own settings. */
+async function updateSettings(update: Update): Promise<void> {
+  const { context, name, options, details, undo, signal } = update;
+  const { memoryMiB, timeoutSeconds, ephemeralStorageMiB, roleArn, environment } = options;
+  const { variables: old } = details.facts;
+  const others = Object.fromEntries(Object.entries(old).filter(([key]) => !key.startsWith(CONTAINER_VARIABLE_PREFIX)));
+  const settings: Partial<FunctionSettings> = {
+    ...(memoryMiB !== undefined && { memoryMiB }),
+    ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+    ...(ephemeralStorageMiB !== undefined && { ephemeralStorageMiB }),
+    ...(roleArn !== undefined && { roleArn }),
+    ...(environment !== undefined && { variables: { ...others, ...lambdaVariables(environment) } }),
+  };
+  if (Object.keys(settings).length === 0) return;
+  report(update, 'update-function', 'Changing its settings');
+  const doing = `update function ${name}`;
+  await untilRoleIsKnown(context, doing, signal, () => context.functions.updateConfiguration(name, settings, signal));
+  undo.made('the changed settings', async () => {
+    await waitUntilReady(context, name, new AbortController().signal);
+    await context.functions.updateConfiguration(name, details.facts);
+  });
+  report(update, 'wait-until-ready', 'Waiting until Lambda has them');
+}
+
+/** Only when nothing can fail any more: until then the way back needs it. */
+async function releaseOldImage(update: Update, tags: Record<string, string>): Promise<void> {
+  const { context, name, details, signal } = update;
+  const old = parseBlobsTag(details.tags[BLOBS_TAG]);
+  if (!old || tags[TAGS.digest] === undefined) return;
+  const sameStore = tags[BLOBS_TAG] === details.tags[BLOBS_TAG];
+  const store = new ImageStore(context, old, await context.region());
+  await releaseOrWarn(context, name, store, (digest) => !sameStore || digest !== tags[TAGS.digest], signal);
+}
+
+function report({ context, name }: Update, step: ProgressEvent['step'], message: string): void {
+  context.notify.progress({ operation: 'updateFunction', functionName: name, step, message });
+}
