@@ -13,8 +13,8 @@ const engineStaysOutside: NonNullable<Options['esbuildPlugins']>[number] = {
 };
 
 /**
- * Of a client package the engine needs the schemas alone: `import * as schemas from '@aws-sdk/client-s3'` loads the whole
- * client when the sources run, and only this file of it when they are bundled.
+ * Of a client package the engine needs the schemas alone: `import('@aws-sdk/client-s3')` loads the whole client when the
+ * sources run, and only this file of it when they are bundled.
  */
 const schemasOnly: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'schemas-only',

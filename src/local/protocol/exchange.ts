@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { RequestBody } from './body.js';
 import type { ChecksumAlgorithm } from './checksum.js';
 import type { Reply } from './reply.js';
-import type { OperationContext, Protocol, Service } from './service.js';
+import type { OperationContext, Protocol, Schemas, Service } from './service.js';
 
 /** What all operations of an engine share. */
 export interface Surroundings {
@@ -24,8 +24,8 @@ export class Exchange implements OperationContext {
   readonly headers: Record<string, string> = {};
   status?: number;
   body?: RequestBody;
-  /** Guessed until the request's signature says it. */
-  service: Pick<Service, 'name' | 'protocol' | 'schemas'>;
+  /** Guessed until the request's signature says it; the schemas are those that replies are written by. */
+  service: { readonly name: Service['name']; readonly protocol: Protocol; readonly schemas: Schemas };
   private readonly controller = new AbortController();
   private continued: boolean;
 

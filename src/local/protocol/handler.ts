@@ -67,8 +67,9 @@ export class RequestHandler {
     const target = parseTarget(request.url ?? '/');
     const claim = readClaim(target, request.headers);
     const served = this.serviceOf(claim);
-    exchange.service = served.service;
+    exchange.service = { name: served.service.name, protocol: served.service.protocol, schemas: {} };
     const collected = await this.authenticate(exchange, claim, method, target, served);
+    exchange.service = { ...exchange.service, schemas: await served.load() };
 
     const match = served.route(method, target, request.headers);
     const operation = served.operation(match.model);

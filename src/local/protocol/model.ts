@@ -1,5 +1,5 @@
 import { NormalizedSchema } from '@smithy/core/schema';
-import type { Service } from './service.js';
+import type { Schemas } from './service.js';
 
 /** Where a member of an input or output travels; Smithy's HTTP binding traits. */
 export type Location = 'label' | 'query' | 'query-params' | 'header' | 'prefix-headers' | 'payload' | 'status' | 'body';
@@ -40,7 +40,7 @@ const MEMBER_NAMES = 4;
 const REQUIRED_COUNT = 6;
 
 /** Every operation that the schemas know, by name, whether or not the engine implements it. */
-export function describeOperations(schemas: Service['schemas']): ReadonlyMap<string, OperationModel> {
+export function describeOperations(schemas: Schemas): ReadonlyMap<string, OperationModel> {
   const models = new Map<string, OperationModel>();
   for (const schema of Object.values(schemas)) {
     if (!Array.isArray(schema) || schema[0] !== OPERATION) continue;
@@ -51,7 +51,7 @@ export function describeOperations(schemas: Service['schemas']): ReadonlyMap<str
 }
 
 /** The shape of an error by its name, if the schemas have it. */
-export function describeError(schemas: Service['schemas'], name: string): Shape | undefined {
+export function describeError(schemas: Schemas, name: string): Shape | undefined {
   const schema = schemas[`${name}$`];
   return Array.isArray(schema) && schema[0] === ERROR ? describeShape(schema as SchemaReference) : undefined;
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { DocumentCodec } from './codec.js';
 import { describeError, type Member, type Shape } from './model.js';
-import { type Protocol, RawReply, type Service, type ServiceError } from './service.js';
+import { type Protocol, RawReply, type Schemas, type ServiceError } from './service.js';
 
 /** What goes back over HTTP. */
 export interface Reply {
@@ -75,7 +75,7 @@ function serialisePayload(
 
 /** Serialises an error in the way of the service's protocol, so that the SDK throws the exception of that name. */
 export function serialiseError(
-  service: Pick<Service, 'protocol' | 'schemas'>,
+  service: { readonly protocol: Protocol; readonly schemas: Schemas },
   error: ServiceError,
   requestId: string,
   resource: string,

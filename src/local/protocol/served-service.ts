@@ -1,7 +1,7 @@
 import { createCodec, type DocumentCodec } from './codec.js';
 import { describeOperations, type OperationModel } from './model.js';
 import { createRestRouter, createTargetRouter, type Router } from './router.js';
-import { type Operation, type Service, ServiceError } from './service.js';
+import { type Operation, type Schemas, type Service, ServiceError } from './service.js';
 
 const DEFAULT_MAX_BODY_BYTES = 8 * 1024 * 1024;
 
@@ -9,7 +9,7 @@ const DEFAULT_MAX_BODY_BYTES = 8 * 1024 * 1024;
 export class ServedService {
   readonly codec: DocumentCodec;
   readonly maxBodyBytes: number;
-  private models: ReadonlyMap<string, OperationModel> | undefined;
+  private loaded: Promise<Schemas> | undefined;
   private router: Router | undefined;
 
   constructor(readonly service: Service) {
@@ -17,12 +17,23 @@ export class ServedService {
     this.maxBodyBytes = service.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
   }
 
-  /** @throws ServiceError when the request names no operation */
+  /** Loads the schemas, the first time. An engine is ready without them. */
+  load(): Promise<Schemas> {
+    this.loaded ??= this.loadSchemas();
+    return this.loaded;
+  }
+
+  private async loadSchemas(): Promise<Schemas> {
+    const { schemas, protocol } = this.service;
+    const loaded = typeof schemas === 'function' ? await schemas() : schemas;
+    const models = describeOperations(loaded);
+    this.router = protocol === 'json-1.1' ? createTargetRouter(models) : createRestRouter(models.values());
+    return loaded;
+  }
+
+  /** To be asked after `load`. @throws ServiceError when the request names no operation */
   route(...[method, target, headers]: Parameters<Router>) {
-    this.models ??= describeOperations(this.service.schemas);
-    this.router ??=
-      this.service.protocol === 'json-1.1' ? createTargetRouter(this.models) : createRestRouter(this.models.values());
-    const match = this.router(method, target, headers);
+    const match = this.router?.(method, target, headers);
     if (match) return match;
     if (this.service.protocol === 'rest-xml') {
       throw new ServiceError('MethodNotAllowed', 405, 'The specified method is not allowed against this resource.');

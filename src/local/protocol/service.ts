@@ -5,6 +5,9 @@ import type { ChecksumAlgorithm } from './checksum.js';
 /** The wire protocols that the SDK's clients speak to us. */
 export type Protocol = 'rest-json' | 'rest-xml' | 'json-1.1';
 
+/** What a client package exports; schemas are the names that end in `$`. */
+export type Schemas = Readonly<Record<string, unknown>>;
+
 /**
  * One AWS service as the engine serves it: which protocol, the SDK's own schemas for it, and a function per operation.
  * An operation that the schemas know and this table does not is refused by name.
@@ -12,8 +15,8 @@ export type Protocol = 'rest-json' | 'rest-xml' | 'json-1.1';
 export interface Service {
   readonly name: 's3' | 'lambda' | 'logs';
   readonly protocol: Protocol;
-  /** The client package's schemas, whose names end in `$`: `import * as schemas from '@aws-sdk/client-lambda'`. */
-  readonly schemas: Readonly<Record<string, unknown>>;
+  /** The client package's schemas, loaded when the first request comes: `() => import('@aws-sdk/client-lambda')`. */
+  readonly schemas: Schemas | (() => Promise<Schemas>);
   readonly operations: Readonly<Record<string, Operation>>;
   /** The longest body, in bytes, of an operation whose payload does not stream; default 8 MiB. */
   readonly maxBodyBytes?: number;

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import * as schemas from '@aws-sdk/client-lambda';
 import { removeTree } from '../../../util/remove-tree.js';
 import { Guard } from '../../environment/guard.js';
 import type { LogSink } from '../../environment/log-sink.js';
@@ -187,7 +186,7 @@ function createService(lambda: LambdaContext): Service {
   return {
     name: 'lambda',
     protocol: 'rest-json',
-    schemas,
+    schemas: () => import('@aws-sdk/client-lambda'),
     maxBodyBytes: MAX_REQUEST_BYTES,
     operations: {
       CreateFunction: bind(createFunction),

@@ -1,4 +1,3 @@
-import * as schemas from '@aws-sdk/client-cloudwatch-logs';
 import type { LogSink } from '../../environment/log-sink.js';
 import type { Operation, OperationContext, Service } from '../../protocol/service.js';
 import { LogStore } from './log-store.js';
@@ -42,7 +41,7 @@ function createService(store: LogStore): Service {
   return {
     name: 'logs',
     protocol: 'json-1.1',
-    schemas,
+    schemas: () => import('@aws-sdk/client-cloudwatch-logs'),
     operations: {
       CreateLogGroup: bind(createLogGroup),
       DeleteLogGroup: bind(deleteLogGroup),

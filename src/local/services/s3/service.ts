@@ -1,4 +1,3 @@
-import * as schemas from '@aws-sdk/client-s3';
 import type { Service } from '../../protocol/service.js';
 import { bucketOperations } from './buckets.js';
 import { copyOperations } from './copy.js';
@@ -14,7 +13,7 @@ export function createS3Service(environment: S3Environment): Service {
   return {
     name: 's3',
     protocol: 'rest-xml',
-    schemas,
+    schemas: () => import('@aws-sdk/client-s3'),
     operations: {
       ...bucketOperations(environment),
       ...objectOperations(environment),
