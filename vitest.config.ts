@@ -9,6 +9,8 @@ export default defineConfig({
       test: {
         name,
         include: [`test/${name}/**/*.test.ts`],
+        // The SDK's notice of the Node versions that it will support: once per worker, and again per program that is tested.
+        env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
         testTimeout: name === 'integration' || name === 'docs' ? 180_000 : 30_000,
         hookTimeout: 300_000,
         // These run the engine from its sources, but its functions need the built runtime client.

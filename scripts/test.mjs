@@ -21,7 +21,7 @@ const steps = {
   'API documentation': () => run(tool('typedoc'), ['--emit', 'none', '--treatWarningsAsErrors']),
   vitest: () =>
     run(tool('vitest'), ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`]),
-  'native runner': () => run('make', ['--no-print-directory', '-C', 'supervisor/inroot', 'check']),
+  'analysis of the native runner': () => run('make', ['--no-print-directory', '-C', 'supervisor/inroot', 'check']),
 };
 
 await runAsProgram(import.meta, async () => {
@@ -47,8 +47,8 @@ await runAsProgram(import.meta, async () => {
   }
 
   console.log('');
-  for (const [name, ms] of took) console.log(`${name.padEnd(24)} ${duration(ms)}`);
-  console.log(`${'in all'.padEnd(24)} ${duration(took.reduce((sum, [, ms]) => sum + ms, 0))}`);
+  for (const [name, ms] of took) console.log(`${name.padEnd(32)} ${duration(ms)}`);
+  console.log(`${'in all'.padEnd(32)} ${duration(took.reduce((sum, [, ms]) => sum + ms, 0))}`);
   if (took.some(([name]) => name === 'vitest') && existsSync(vitestReport)) console.log(totals());
 });
 
