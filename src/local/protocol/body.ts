@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { pipeline, Transform, type TransformCallback } from 'node:stream';
+import { finished, Transform, type TransformCallback } from 'node:stream';
 import { AwsChunkedDecoder, type ChunkSigner } from './aws-chunked.js';
 import { type Checksum, type ChecksumAlgorithm, checksumHeader, createChecksum, declaredChecksum } from './checksum.js';
 import { ServiceError } from './service.js';
@@ -32,6 +32,8 @@ export class RequestBody extends Transform {
     private readonly options: BodyOptions = {},
   ) {
     super();
+    // Whoever reads it sees its error; nobody may be reading any more.
+    this.on('error', () => {});
     const { headers } = request;
     const mode = headers['x-amz-content-sha256'];
     const signed = typeof mode === 'string' && mode.startsWith('STREAMING-AWS4-HMAC-SHA256-PAYLOAD');
@@ -49,10 +51,19 @@ export class RequestBody extends Transform {
     if (!this.started) {
       this.started = true;
       this.options.onStart?.();
-      // An error of either side destroys the other; who reads this stream sees it.
-      pipeline(this.request, this, () => {});
+      finished(this.request, { writable: false }, (error) => {
+        if (error) this.destroy(error);
+      });
+      this.request.pipe(this);
     }
     super._read(size);
+  }
+
+  /** The connection outlives a body that nobody wants any more: the client is to read why. */
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.request.unpipe(this);
+    this.request.resume();
+    done(error);
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {

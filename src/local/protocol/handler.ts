@@ -135,7 +135,8 @@ export class RequestHandler {
   private refuse(exchange: Exchange, error: unknown): Reply {
     const resource = (exchange.request.url ?? '/').split('?', 1)[0] ?? '/';
     const serviceError = asServiceError(exchange, error);
-    if (serviceError.status >= 500 && error !== serviceError && !exchange.signal.aborted) this.options.onError?.(error);
+    if (serviceError.status === 500 && error !== serviceError && !exchange.signal.aborted)
+      this.options.onError?.(error);
     return serialiseError(exchange.service, serviceError, exchange.requestId, resource);
   }
 }
@@ -174,6 +175,9 @@ function asServiceError(exchange: Exchange, error: unknown): ServiceError {
   if (error instanceof ServiceError) return error;
   if (error instanceof AuthenticationError) return error.toServiceError(exchange.service.name);
   const name = exchange.service.name === 's3' ? 'InternalError' : 'ServiceException';
+  const { code } = error as NodeJS.ErrnoException;
+  // 507, unlike 500, is no reason for the SDK to try again.
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new ServiceError(name, 507, "The engine's disk is full");
   const detail = error instanceof Error ? error.message : String(error);
   return new ServiceError(name, 500, `The embedded engine failed: ${detail}`);
 }

@@ -141,6 +141,28 @@ describe('a body that does not come whole', () => {
   });
 });
 
+describe('a body that is too large', () => {
+  it('is answered, although it is still being sent', async () => {
+    const path = `/${Bucket}?delete=`;
+    const size = 60_000_000;
+    const { headers } = signRequest(s3.engine, { method: 'POST', path, host, payloadHash: 'UNSIGNED-PAYLOAD' });
+    const sent = outgoing('POST', path, { ...headers, 'content-length': String(size) });
+    const answered = answer(sent);
+    sent.end(Buffer.alloc(size, 'x'));
+    expect(await answered).toMatchObject({ status: 400, text: expect.stringContaining('MaxMessageLengthExceeded') });
+  });
+
+  it('is refused by its length alone', async () => {
+    const path = `/${Bucket}/too-large`;
+    const { headers } = signRequest(s3.engine, { method: 'PUT', path, host, payloadHash: 'UNSIGNED-PAYLOAD' });
+    const sent = outgoing('PUT', path, { ...headers, 'content-length': String(6 * 1024 ** 3), expect: '100-continue' });
+    const answered = answer(sent);
+    sent.flushHeaders();
+    expect(await answered).toMatchObject({ status: 400, text: expect.stringContaining('EntityTooLarge') });
+    sent.destroy();
+  });
+});
+
 describe('Expect: 100-continue', () => {
   async function expectContinue(bucket: string, headers: Record<string, string> = {}) {
     const path = `/${bucket}/expected`;
