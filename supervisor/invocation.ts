@@ -84,7 +84,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
       log.write(`scar: s3://${input.bucket}/${input.key} marks a folder and is no file: nothing to run\n`);
       return recorder.finish();
     }
-    refuseLoop(input, outputTargets(options.output, config.spec.output, input));
+    if (invocation.triggered) refuseLoop(input, outputTargets(options.output, config.spec.output, input));
     const image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
     const folders = makeFolders(folder, requestId, image.rootfs, config.extraPayload);
     const inputName = await recorder.stage('stageInMs', 'stage-in', () => bringInput(input, folders, invocation));
