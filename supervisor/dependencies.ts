@@ -56,5 +56,5 @@ async function openImage({ spec }: Config, store: Dependencies['store']): Promis
   const { imageLocation: location, imageReference, imageDigest } = spec;
   if (location.type === 's3') return new S3ImageSource(await store(), location, imageReference, imageDigest);
   const oci = await import('../src/oci/index.js');
-  return oci.openImage(location.reference, { insecure: location.insecure ?? false });
+  return oci.openImage(location.reference, location.insecure === undefined ? {} : { insecure: location.insecure });
 }

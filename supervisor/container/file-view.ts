@@ -38,9 +38,20 @@ export class FileView {
       }
       if (++links > MAX_LINKS) return undefined;
       if (target.startsWith('/')) resolved = [];
-      pending.unshift(...segments(target));
+      pending.unshift(...segments(this.#guest(target)));
     }
     return this.#host(resolved);
+  }
+
+  /**
+   * What a link's target is to the container. The runner stores an absolute target that a container gives as a path of the
+   * host, because the kernel follows links from the host's root.
+   */
+  #guest(target: string): string {
+    for (const { host, container } of [...this.#binds, { host: this.#rootfs, container: '' }]) {
+      if (target === host || target.startsWith(`${host}/`)) return container + target.slice(host.length);
+    }
+    return target;
   }
 
   #host(path: readonly string[]): string {

@@ -78,6 +78,10 @@ export class ImageCache {
         const config = present ?? readRecord(folder);
         if (!config) throw new ScarError('service', `The image's record in ${folder} vanished while it was unpacked`);
         markUsed(folder);
+        const user = (config.config?.User ?? '').split(':')[0] ?? '';
+        if (!['', 'root', '0'].includes(user)) {
+          this.#log(`the image's USER ${user} cannot be switched to: the container runs as the function's own user`);
+        }
         const image = { digest: spec.imageDigest, rootfs: join(folder, ROOTFS), config };
         this.#ready.set(spec.imageDigest, image);
         return { image, pulled: !present };

@@ -15,6 +15,7 @@ const DRAIN_MS = 1_000;
 
 /** How a container ended. `failure` is the first cause, unless it succeeded. */
 export interface ContainerEnd {
+  /** Null if the program never started, or a signal ended it. */
   exitCode: number | null;
   signal: NodeJS.Signals | null;
   stdout: OutputTail;
@@ -63,7 +64,8 @@ export async function runContainer(
     const peakBytes = memory.peakBytes();
     const freeBytes = surroundings.freeBytes();
     const failure = stop.reason() ?? causeOfEnd({ ...end, program, ranOutOfMemory, memoryBytes, peakBytes, freeBytes });
-    return failure ? { ...end, failure } : end;
+    if (!failure) return end;
+    return { ...end, exitCode: failure.reason === 'not-started' ? null : exitCode, failure };
   } finally {
     stop.cancel();
     memory.stop();

@@ -51,6 +51,13 @@ it('follows links between the root and what is bound', () => {
   expect(view.resolve('/tmp/p')).toBe(root('etc/passwd'));
 });
 
+it('knows absolute links that the runner made, with paths of the host', () => {
+  symlinkSync(root('etc/passwd'), root('opt/made'));
+  symlinkSync(join(base, 'bound/r/x'), root('opt/into'));
+  expect(view.resolve('/opt/made')).toBe(root('etc/passwd'));
+  expect(view.resolve('/opt/into')).toBe(join(base, 'bound/r/x'));
+});
+
 it('gives up on a circle', () => {
   symlinkSync('b', root('a'));
   symlinkSync('a', root('b'));

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sleep } from '../../../src/util/sleep.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
+import { file } from '../../support/tar.js';
+
+const missing = supervisorMissing ?? busyboxMissing;
+
+describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the built supervisor'})`, () => {
+  let bench: FunctionBench;
+
+  beforeAll(async () => {
+    bench = await FunctionBench.open();
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+
+  it('is nothing that the next one sees', async () => {
+    const environment = await bench.start({ image: busyboxImage(), variables: { KEPT: 'function' } });
+    const mess = `
+      echo 1 > /tmp/file; echo 1 > /dev/shm/segment; mkdir -m 0 /tmp/closed; echo 1 >> /etc/hosts; echo 1 > /etc/resolv.conf
+      mkdir -p /tmp/$REQUEST_ID/sub; chmod 555 /tmp/$REQUEST_ID; chmod 700 /tmp; export LEAK=1; exit 9`;
+    await environment.run({ script: mess, environment: { ONCE: 'first', KEPT: 'event' } });
+    const look = 'ls -A /tmp /dev/shm; cat /etc/hosts; env | grep -E "ONCE|KEPT|LEAK"; stat -c %a /tmp';
+    const { stdout } = await environment.run({ script: look }, { requestId: 'second' });
+    expect(stdout.text).toMatch(/^\/dev\/shm:\n\n\/tmp:\nsecond\n/);
+    expect(stdout.text).not.toMatch(/^1$/m);
+    expect(stdout.text).toMatch(/KEPT=function\n1777\n$/);
+    expect(existsSync('/dev/shm/segment')).toBe(false);
+  });
+
+  it('is no process, wherever it went', async () => {
+    const environment = await bench.start({ image: busyboxImage() });
+    const script = `
+      sleep 1000 &
+      (setsid sh -c 'trap "" TERM HUP; while :; do sleep 1000; done' &)
+      (setsid setsid sleep 1000 < /dev/null > /dev/null 2>&1 &)
+      sleep 0.2; echo done`;
+    const outcome = await environment.run({ script });
+    expect(outcome).toMatchObject({ status: 'succeeded', stdout: { text: 'done\n' } });
+    expect(containersOf(environment)).toEqual([]);
+  });
+
+  it('is removed by the next environment after a crash', async () => {
+    const first = await bench.start({ image: busyboxImage() });
+    first.run({ script: 'echo started; sleep 1000' }).catch(() => {});
+    while (!first.log.includes('started')) await sleep(20);
+    await first.kill();
+    expect(containersOf(first)).toHaveLength(2);
+    const second = await bench.start({ image: busyboxImage(), tmp: first.tmp });
+    expect(await second.run({ script: 'true' })).toMatchObject({ status: 'succeeded' });
+    expect(containersOf(first)).toEqual([]);
+    expect(readdirSync(join(first.tmp, 'scar/run'))).toHaveLength(1);
+  });
+
+  it('is not taken for an image when the environment died while it was unpacked', async () => {
+    const image = busyboxImage({}, ...Array.from({ length: 40 }, (_, i) => file(`bulk/${i}`, randomBytes(2 ** 20))));
+    const first = await bench.start({ image });
+    const images = join(first.tmp, 'scar/images');
+    first.run({ script: 'true' }).catch(() => {});
+    while (
+      !existsSync(images) ||
+      !readdirSync(images, { recursive: true }).some((name) => String(name).includes('bulk'))
+    )
+      await sleep(2);
+    await first.kill();
+    const [folder = ''] = readdirSync(images).filter((name) => name !== 'lock');
+    expect(existsSync(join(images, folder, 'image.json'))).toBe(false);
+    const second = await bench.start({ image, tmp: first.tmp });
+    const response = await second.invoke({ scar: { version: 1, script: 'ls /bulk | wc -l' } });
+    expect(response).toMatchObject({ image: { pulled: true }, outcomes: [{ stdout: { text: '40\n' } }] });
+    expect(readdirSync(images)).toEqual([folder]);
+    expect(readdirSync(join(images, folder)).sort()).toEqual(['image.json', 'rootfs', 'users']);
+    await second.kill();
+    const third = await bench.start({ image, tmp: first.tmp });
+    expect(await third.invoke({ scar: { version: 1, script: 'true' } })).toMatchObject({
+      coldStart: true,
+      image: { pulled: false },
+    });
+  });
+});
+
+/** Processes whose executable lies in the environment's `/tmp`: those of its containers. */
+function containersOf({ tmp }: FunctionEnvironment): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/exe`).startsWith(`${tmp}/`);
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,236 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
+import { objectStore } from '../../src/aws/s3.js';
+import {
+  CONTAINER_VARIABLE_PREFIX,
+  encodeEventKey,
+  type FunctionSpec,
+  type InvocationEvent,
+  type InvocationResponse,
+  SCRIPT_FILE,
+  SPEC_FILE,
+} from '../../src/contract/index.js';
+import { removeTree } from '../../src/util/remove-tree.js';
+import type { MemoryImage } from './memory-image.js';
+import { type S3Engine, startS3Engine } from './s3-engine.js';
+
+const repository = resolve(import.meta.dirname, '../..');
+const built = join(repository, 'dist/supervisor');
+const runner = 'inroot-amd64';
+
+/** Why the built supervisor cannot run here, in one line; undefined when it can. */
+export const supervisorMissing = existsSync(join(built, runner)) ? undefined : 'needs dist/: npm run build';
+
+export const IMAGES_BUCKET = 'images';
+
+export interface FunctionOptions {
+  image: MemoryImage;
+  script?: string | Buffer;
+  spec?: Partial<FunctionSpec>;
+  /** The user's variables. */
+  variables?: Record<string, string>;
+  /** Others of the environment's, as Lambda sets them. */
+  environment?: Record<string, string>;
+  /** Folder for `/tmp`. Default: a new one. */
+  tmp?: string;
+  /** Runs the environment by this command, e.g. a jail. */
+  launcher?: readonly string[];
+}
+
+export interface InvokeOptions {
+  requestId?: string;
+  /** Time until Lambda's deadline, in ms. Default 30 s. */
+  timeoutMs?: number;
+}
+
+/** A real S3 and functions made of the built supervisor, each environment a process as on Lambda. */
+export class FunctionBench implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'scar-function-'));
+  readonly #environments: FunctionEnvironment[] = [];
+  #functions = 0;
+
+  private constructor(readonly s3: S3Engine) {}
+
+  static async open(): Promise<FunctionBench> {
+    const bench = new FunctionBench(await startS3Engine());
+    chmodSync(bench.folder, 0o755);
+    await bench.createBucket(IMAGES_BUCKET);
+    return bench;
+  }
+
+  get client(): S3Client {
+    return this.s3.client;
+  }
+
+  get store() {
+    return objectStore(this.s3.client);
+  }
+
+  async createBucket(name: string): Promise<void> {
+    await this.client.send(new CreateBucketCommand({ Bucket: name }));
+  }
+
+  /** All keys of a bucket. */
+  async keys(bucket: string, prefix = ''): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const page of this.store.list(bucket, { prefix })) keys.push(...page.map(({ key }) => key));
+    return keys;
+  }
+
+  async text(bucket: string, key: string): Promise<string> {
+    const { body } = await this.store.read({ bucket, key });
+    return Buffer.concat(await body.toArray()).toString();
+  }
+
+  /** Makes a function and starts an environment for it. */
+  async start(options: FunctionOptions): Promise<FunctionEnvironment> {
+    const { image, script, spec, variables = {}, launcher = [] } = options;
+    const id = `f${this.#functions++}`;
+    const folder = join(this.folder, id);
+    const tmp = options.tmp ?? join(this.folder, `${id}-tmp`);
+    for (const path of [folder, tmp]) mkdirSync(path, { recursive: true });
+    chmodSync(tmp, 0o1777);
+    await this.#upload(image, `${id}/`);
+    writeFileSync(join(folder, SPEC_FILE), JSON.stringify(makeSpec(options, `${id}/`, spec)));
+    if (script !== undefined) writeFileSync(join(folder, SCRIPT_FILE), script, { mode: 0o755 });
+    copyFileSync(join(built, 'index.mjs'), join(folder, 'index.mjs'));
+    copyFileSync(join(built, runner), join(folder, runner));
+    const { engine } = this.s3;
+    const prefixed = Object.entries(variables).map(([name, value]) => [`${CONTAINER_VARIABLE_PREFIX}${name}`, value]);
+    const environment = {
+      PATH: process.env.PATH ?? '/usr/bin:/bin',
+      LAMBDA_TASK_ROOT: folder,
+      TMPDIR: tmp,
+      AWS_LAMBDA_FUNCTION_NAME: id,
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
+      AWS_LAMBDA_LOG_STREAM_NAME: `2026/01/01/[$LATEST]${id}`,
+      AWS_REGION: engine.region,
+      AWS_ACCESS_KEY_ID: engine.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: engine.secretAccessKey,
+      AWS_ENDPOINT_URL: engine.endpoint,
+      ...Object.fromEntries(prefixed),
+      ...options.environment,
+    };
+    const started = await FunctionEnvironment.start(tmp, launcher, environment);
+    this.#environments.push(started);
+    return started;
+  }
+
+  async #upload(image: MemoryImage, prefix: string): Promise<void> {
+    const blobs = [...image.blobs, [image.resolved.digest, image.manifestBytes] as const];
+    for (const [digest, bytes] of blobs) {
+      await this.store.write({ bucket: IMAGES_BUCKET, key: `${prefix}blobs/${digest.replace(':', '/')}` }, bytes);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#environments.map((environment) => environment.kill()));
+    await this.s3.close();
+    await removeTree(this.folder);
+  }
+}
+
+function makeSpec({ image, script }: FunctionOptions, prefix: string, spec: Partial<FunctionSpec> = {}): FunctionSpec {
+  return {
+    version: 1,
+    imageReference: image.reference,
+    imageDigest: image.resolved.digest,
+    imageLocation: { type: 's3', bucket: IMAGES_BUCKET, prefix },
+    platform: { os: 'linux', architecture: 'amd64' },
+    hasScript: script !== undefined,
+    output: [],
+    reserveMs: 1_000,
+    ...spec,
+  };
+}
+
+interface Reply {
+  id?: number;
+  ready?: true;
+  response?: InvocationResponse;
+  error?: { name: string; message: string; code?: string };
+}
+
+/** One execution environment: a process that serves one event after the other. */
+export class FunctionEnvironment {
+  /** All that the function logged. */
+  log = '';
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  #sequence = 0;
+
+  private constructor(
+    /** Its `/tmp` on the host. */
+    readonly tmp: string,
+    readonly process: ChildProcess,
+  ) {
+    for (const stream of [process.stdout, process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.log += text;
+      });
+    }
+    process.on('message', (reply: Reply) => {
+      if (reply.id !== undefined) this.#waiting.get(reply.id)?.(reply);
+    });
+    process.on('exit', () => {
+      for (const answer of this.#waiting.values()) answer({ error: { name: 'Ended', message: this.log } });
+    });
+  }
+
+  static async start(
+    tmp: string,
+    launcher: readonly string[],
+    environment: Record<string, string>,
+  ): Promise<FunctionEnvironment> {
+    const [program, ...args] = [...launcher, process.execPath, join(import.meta.dirname, 'function-host.mjs')];
+    const child = spawn(program ?? '', args, { env: environment, cwd: '/', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const started = new FunctionEnvironment(tmp, child);
+    const first = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+    if ((first[0] as Reply | null)?.ready !== true) throw new Error(`The function did not start:\n${started.log}`);
+    return started;
+  }
+
+  /** Sends an event and gives what the handler answers; what it throws is thrown. */
+  async invoke(event: unknown, options: InvokeOptions = {}): Promise<InvocationResponse> {
+    const id = this.#sequence++;
+    const { requestId = `request-${id}`, timeoutMs = 30_000 } = options;
+    const reply = await new Promise<Reply>((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.process.send({ id, event, requestId, timeoutMs });
+    });
+    if (reply.response) return reply.response;
+    throw Object.assign(new Error(reply.error?.message), reply.error);
+  }
+
+  /** Invokes with one container to run, and gives its outcome. */
+  async run(event: Partial<NonNullable<InvocationEvent['scar']>> = {}, options: InvokeOptions = {}) {
+    const { outcomes } = await this.invoke({ scar: { version: 1, ...event } }, options);
+    const [outcome] = outcomes;
+    if (!outcome || outcomes.length > 1) throw new Error(`Expected one outcome: ${JSON.stringify(outcomes)}`);
+    return outcome;
+  }
+
+  /** Ends it as a crash or Lambda does. */
+  async kill(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    this.process.kill('SIGKILL');
+    await once(this.process, 'exit');
+  }
+}
+
+/** An S3 notification for these objects, as S3 sends it; with `scar`, as the client does. */
+export function notification(bucket: string, keys: readonly string[], scar?: InvocationEvent['scar']): InvocationEvent {
+  return {
+    Records: keys.map((key) => ({
+      eventSource: 'aws:s3',
+      eventName: 'ObjectCreated:Put',
+      eventTime: '2026-01-02T03:04:05.678Z',
+      awsRegion: 'us-east-1',
+      s3: { bucket: { name: bucket }, object: { key: encodeEventKey(key) } },
+    })),
+    ...(scar && { scar }),
+  };
+}
