@@ -11,6 +11,8 @@ const build = ['gcc', 'libc6-dev', 'make'];
 const quickstart = [...build, 'debian-archive-keyring', 'mmdebstrap'];
 const test = [
   ...quickstart,
+  // aws-lambda-ric builds its native part with these.
+  ...['autoconf', 'automake', 'cmake', 'g++', 'libtool', 'python3'],
   'binutils',
   'bubblewrap',
   'busybox-static',
