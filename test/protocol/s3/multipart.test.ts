@@ -219,6 +219,20 @@ describe('what is refused', () => {
   });
 });
 
+it('lets a reader finish that has begun', async () => {
+  const pieces = Array.from({ length: 6 }, () => randomBytes(5 * MiB));
+  const { part, complete } = await begin('read-on');
+  const parts: CompletedPart[] = [];
+  for (const [index, piece] of pieces.entries()) {
+    parts.push({ PartNumber: index + 1, ETag: (await part(index + 1, piece)).ETag });
+  }
+  await complete(parts);
+  const { Body } = await s3.client.send(new GetObjectCommand({ Bucket, Key: 'read-on' }));
+  await s3.client.send(new PutObjectCommand({ Bucket, Key: 'read-on', Body: 'new' }));
+  expect(Buffer.from((await Body?.transformToByteArray()) ?? []).equals(Buffer.concat(pieces))).toBe(true);
+  expect((await get('read-on')).toString()).toBe('new');
+});
+
 it('lists parts in pages', async () => {
   const { part, list, abort } = await begin('parts');
   for (const number of [3, 1, 2]) await part(number, Buffer.from(`part ${number}`));
