@@ -59,7 +59,8 @@ export function refusal(reference: RegistryReference, answer: RefusedAnswer, log
 export function unreachable(reference: RegistryReference, what: string, failure: TransportFailure): RegistryError {
   return new RegistryError(
     'registry-unavailable',
-    `${reference.registry} could not be asked for ${what} of ${formatReference(reference)}: ${failure.message}.`,
+    `${reference.registry} could not be asked for ${what} of ${formatReference(reference)}: ${failure.message}. ` +
+      "Check the registry's name and port, and that it can be reached from here.",
     { context: { registry: reference.registry }, retryable: !failure.permanent, cause: failure.cause },
   );
 }

@@ -23,12 +23,18 @@ export class TarFile {
   /** Throws `image-not-found` if the file cannot be read, `image-corrupt` if it is no tar archive. */
   static async index(path: string): Promise<TarFile> {
     const file = await open(path).catch((cause: Error) => {
-      throw new ImageError('image-not-found', `${path} cannot be read: ${cause.message}`, { cause });
+      throw new ImageError(
+        'image-not-found',
+        `${path} cannot be read: ${cause.message}. It must be a file that "docker save" or "skopeo copy" has written`,
+        { cause },
+      );
     });
     try {
       const index = new TarFile();
       await index.#read(file, path);
       return index;
+    } catch (error) {
+      throw ofArchive(error, path);
     } finally {
       await file.close();
     }
@@ -52,7 +58,7 @@ export class TarFile {
     let entries = 0;
     const tar = new TarReader({
       entry: (entry) => {
-        if (++entries > MAX_ENTRIES) throw corrupt(`${path} has more than ${MAX_ENTRIES} entries`);
+        if (++entries > MAX_ENTRIES) throw corrupt(`it has more than ${MAX_ENTRIES} entries`);
         this.#add(entry, at + BLOCK);
       },
       content: () => {},
@@ -65,7 +71,7 @@ export class TarFile {
       at += bytesRead + tar.skipContent();
       if (bytesRead < BLOCK) break;
     }
-    if (at > size) throw corrupt(`${path} ends in the middle of an entry`);
+    if (at > size) throw corrupt('it ends in the middle of an entry');
     tar.end();
   }
 
@@ -79,6 +85,16 @@ export class TarFile {
     if (entry.type === 'symlink') this.#links.set(name, normal(posix.join(posix.dirname(name), entry.linkName)));
     if (entry.type === 'link') this.#links.set(name, normal(entry.linkName));
   }
+}
+
+/** The reader speaks of layers, which is what else it reads: here it is the archive of a whole image. */
+function ofArchive(error: unknown, path: string): unknown {
+  if (!(error instanceof ImageError) || error.code !== 'image-corrupt') return error;
+  return new ImageError(
+    'image-corrupt',
+    `${path} is not a sound tar archive: ${error.context.what}. Save the image again, with "docker save" or "skopeo copy"`,
+    { context: { path }, cause: error },
+  );
 }
 
 function normal(path: string): string {

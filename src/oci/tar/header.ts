@@ -133,7 +133,7 @@ export function text(block: Buffer, offset: number, length: number): string {
 }
 
 export function corrupt(what: string): ImageError {
-  return new ImageError('image-corrupt', `The layer is not a sound tar archive: ${what}.`);
+  return new ImageError('image-corrupt', `The layer is not a sound tar archive: ${what}.`, { context: { what } });
 }
 
 /** A byte string as people read it. */
