@@ -50,6 +50,8 @@ export class BucketService {
     // us-east-1 is the one Region that must not be named
     // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html).
     const location = region === 'us-east-1' ? undefined : (region as BucketLocationConstraint);
+    // There, creating a bucket of one's own once more succeeds, as if it had been made just now (same page, "Errors").
+    if (location === undefined && (await this.exists(bucket, signal))) return false;
     const command = new CreateBucketCommand({
       Bucket: bucket,
       CreateBucketConfiguration: location && { LocationConstraint: location },
@@ -63,12 +65,12 @@ export class BucketService {
     }
   }
 
-  /** Deletes an empty bucket; fine if there is none. */
-  async delete(bucket: string, signal?: AbortSignal): Promise<void> {
+  /** Deletes a bucket if nobody has put anything into it; fine if there is none. */
+  async deleteIfEmpty(bucket: string, signal?: AbortSignal): Promise<void> {
     try {
       await this.#client.send(new DeleteBucketCommand({ Bucket: bucket }), sending(signal));
     } catch (error) {
-      if (awsErrorName(error) === 'NoSuchBucket') return;
+      if (['NoSuchBucket', 'BucketNotEmpty'].includes(awsErrorName(error))) return;
       throw bucketError(error, bucket, `delete bucket ${bucket}`, 's3:DeleteBucket', signal);
     }
   }

@@ -73,11 +73,11 @@ export function createFunction(context: ClientContext, options: CreateFunctionOp
         ...behaviour(options),
       };
       const pack = await packFunction(context.config.supervisorDirectory, spec, script);
-      progress('create-log-group', 'Creating its log group');
-      await createLogGroup(context, options, undo, signal);
       progress('create-function', `Creating function ${name} (${formatBytes(pack.zip.byteLength)})`);
       const settings = lambdaSettings(context, options, roleArn, spec, pack.zip);
       await create(context, settings, pack.sha256, undo, signal);
+      progress('create-log-group', 'Creating its log group');
+      await createLogGroup(context, options, undo, signal);
       progress('wait-until-ready', 'Waiting until it can be invoked');
       const facts = await waitUntilReady(context, name, signal);
       if (options.trigger) {
@@ -161,7 +161,10 @@ function publish(
   return publishImage(context, functionName, found, { ...options, onBytes });
 }
 
-/** Made first, because a group that Lambda makes by itself keeps its events for ever. */
+/**
+ * Made before anything can invoke the function, because a group that Lambda makes by itself keeps its events for ever; and
+ * after the function, because only who has the name may take the group away again.
+ */
 async function createLogGroup(
   context: ClientContext,
   { name, logRetentionDays }: CreateFunctionOptions,

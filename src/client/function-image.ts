@@ -1,5 +1,5 @@
-import type { ImageLocation, Platform } from '../contract/index.js';
-import { ValidationError } from '../errors.js';
+import { type ImageLocation, type Platform, TAGS } from '../contract/index.js';
+import { ScarError, ValidationError } from '../errors.js';
 import {
   formatReference,
   type ImageReference,
@@ -76,14 +76,30 @@ export async function publishImage(
   const address = imageStoreAddress(context.config, region, options.roleArn);
   // A bucket that the user named must be there: creating one after a slip of the pen would hide the slip.
   if (context.config.imageBucket === undefined && (await context.buckets.create(address.bucket, region, signal))) {
-    undo.made(`bucket ${address.bucket}`, () => context.buckets.delete(address.bucket));
+    undo.made(`bucket ${address.bucket}`, () => context.buckets.deleteIfEmpty(address.bucket));
   }
   const store = new ImageStore(context, address, region);
-  undo.made(`the image in bucket ${address.bucket}`, () =>
-    store.release(functionName, (digest) => digest === image.digest, new AbortController().signal),
-  );
+  undo.made(`the image in bucket ${address.bucket}`, async () => {
+    // By then the name may be somebody else's who was faster, or the function may have had this image before.
+    const kept = await digestInUse(context, functionName);
+    await store.release(
+      functionName,
+      (digest) => digest === image.digest && digest !== kept,
+      new AbortController().signal,
+    );
+  });
   await store.put(functionName, image, source, options.onBytes, signal);
   return { type: 's3', ...address };
+}
+
+/** The image that a function runs; undefined if there is no such function. */
+async function digestInUse(context: ClientContext, functionName: string): Promise<string | undefined> {
+  try {
+    return (await context.functions.get(functionName)).tags[TAGS.digest];
+  } catch (error) {
+    if (error instanceof ScarError && error.code === 'function-not-found') return undefined;
+    throw error;
+  }
 }
 
 /** The configured bucket, or the one named after account and Region. */

@@ -64,40 +64,42 @@ export class ScarClient extends EventEmitter<ScarEvents> {
     this.#destroyClients = destroyClients;
   }
 
+  // Asynchronous, so that what is wrong with the arguments rejects the promise, as every other failure does.
+
   /** {@inheritDoc createFunction} */
-  createFunction(options: CreateFunctionOptions): Promise<FunctionDescription> {
+  async createFunction(options: CreateFunctionOptions): Promise<FunctionDescription> {
     return createFunction(this.#context, options);
   }
 
-  getFunction(name: string, options?: CallOptions): Promise<FunctionDetails> {
+  async getFunction(name: string, options?: CallOptions): Promise<FunctionDetails> {
     return getFunction(this.#context, name, options);
   }
 
-  listFunctions(options?: ListFunctionsOptions): Promise<FunctionDescription[]> {
+  async listFunctions(options?: ListFunctionsOptions): Promise<FunctionDescription[]> {
     return listFunctions(this.#context, options);
   }
 
-  deleteFunction(name: string, options?: DeleteFunctionOptions): Promise<DeletedFunction> {
+  async deleteFunction(name: string, options?: DeleteFunctionOptions): Promise<DeletedFunction> {
     return deleteFunction(this.#context, name, options);
   }
 
-  updateFunction(name: string, options: UpdateFunctionOptions): Promise<FunctionDescription> {
+  async updateFunction(name: string, options: UpdateFunctionOptions): Promise<FunctionDescription> {
     return updateFunction(this.#context, name, options);
   }
 
-  putTrigger(name: string, trigger: TriggerOptions, options?: CallOptions): Promise<TriggerDescription> {
+  async putTrigger(name: string, trigger: TriggerOptions, options?: CallOptions): Promise<TriggerDescription> {
     return putTrigger(this.#context, name, trigger, options);
   }
 
-  deleteTrigger(name: string, selection: TriggerSelection, options?: CallOptions): Promise<TriggerDescription[]> {
+  async deleteTrigger(name: string, selection: TriggerSelection, options?: CallOptions): Promise<TriggerDescription[]> {
     return deleteTrigger(this.#context, name, selection, options);
   }
 
-  preheat(name: string, options?: PreheatOptions): Promise<PreheatResult> {
+  async preheat(name: string, options?: PreheatOptions): Promise<PreheatResult> {
     return preheat(this.#context, name, options);
   }
 
-  invoke(name: string, options?: InvokeOptions): Promise<InvocationResult> {
+  async invoke(name: string, options?: InvokeOptions): Promise<InvocationResult> {
     return invoke(this.#context, name, options);
   }
 

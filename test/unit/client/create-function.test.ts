@@ -8,6 +8,7 @@ import {
   AddPermissionCommand,
   CreateFunctionCommand,
   DeleteFunctionCommand,
+  GetFunctionCommand,
   GetFunctionConfigurationCommand,
   RemovePermissionCommand,
 } from '@aws-sdk/client-lambda';
@@ -46,6 +47,7 @@ const active = { FunctionName: 'gray', FunctionArn: functionArn('gray'), State: 
 function emptyAws(options: ScarClientOptions = {}) {
   const aws = mockedContext({ supervisorDirectory, ...options });
   aws.lambda.on(GetFunctionConfigurationCommand).rejectsOnce(awsError('ResourceNotFoundException')).resolves(active);
+  aws.lambda.on(GetFunctionCommand).rejects(awsError('ResourceNotFoundException'));
   aws.lambda.on(CreateFunctionCommand).resolves(active);
   aws.lambda.on(AddPermissionCommand).resolves({});
   aws.lambda.on(RemovePermissionCommand).resolves({});
@@ -280,12 +282,20 @@ describe('createFunction, when something fails', () => {
     expect(s3.calls()).toHaveLength(0);
   });
 
-  it('removes what it made when another was faster with the name', async () => {
-    const { context, lambda, logs } = emptyAws();
+  it.each([
+    ['another image: removes its own', 'sha256:0', 1],
+    ['the same image: leaves it, for it is the same in the bucket', undefined, 0],
+  ])('when another was faster with the name, and has %s', async (_, digest, removals) => {
+    const { context, lambda, logs, s3 } = emptyAws();
     lambda.on(CreateFunctionCommand).rejects(awsError('ResourceConflictException', 'exists', {}, 409));
+    lambda.on(GetFunctionCommand).resolves({ Configuration: active, Tags: { 'scar:digest': digest ?? image.digest } });
+    const Key = `scar/images/${image.digest.replace(':', '-')}/eu-west-1/gray`;
+    s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key, Size: 0 }] });
     expect((await failure(createFunction(context, basic()))).code).toBe('function-exists');
+    const markers = s3.commandCalls(DeleteObjectsCommand, { Delete: { Objects: [{ Key }] } });
+    expect(markers).toHaveLength(removals);
     expect(lambda.commandCalls(DeleteFunctionCommand), "the other's function stays").toHaveLength(0);
-    expect(logs.commandCalls(DeleteLogGroupCommand)).toHaveLength(1);
+    expect(logs.calls(), "and the other's log group").toHaveLength(0);
   });
 
   it('removes everything when the trigger cannot be made: function, permission, log group, marker, blobs, bucket', async () => {
@@ -312,11 +322,11 @@ describe('createFunction, when something fails', () => {
   });
 
   it('tells what it could not remove, and throws the first error', async () => {
-    const { context, lambda, logs, events } = emptyAws();
-    lambda.on(CreateFunctionCommand).rejects(awsError('AccessDeniedException', 'no', {}, 403));
+    const { context, logs, events } = emptyAws();
+    logs.on(PutRetentionPolicyCommand).rejects(awsError('AccessDeniedException', 'no', {}, 403));
     logs.on(DeleteLogGroupCommand).rejects(awsError('AccessDeniedException', 'no', {}, 403));
     const error = await failure(createFunction(context, basic()));
-    expect(error.message).toContain('lambda:CreateFunction');
+    expect(error.message).toContain('logs:PutRetentionPolicy');
     expect(events.warning).toMatchObject([{ code: 'rollback-incomplete', context: { functionName: 'gray' } }]);
     expect(events.warning[0]?.message).toContain('/aws/lambda/gray');
   });
@@ -324,8 +334,12 @@ describe('createFunction, when something fails', () => {
   it('keeps a log group that was there', async () => {
     const { context, lambda, logs } = emptyAws();
     logs.on(CreateLogGroupCommand).rejects(awsError('ResourceAlreadyExistsException'));
-    lambda.on(CreateFunctionCommand).rejects(awsError('AccessDeniedException', 'no', {}, 403));
-    await failure(createFunction(context, basic()));
+    lambda
+      .on(GetFunctionConfigurationCommand)
+      .rejectsOnce(awsError('ResourceNotFoundException'))
+      .resolves({ ...active, State: 'Failed' });
+    expect((await failure(createFunction(context, basic()))).code).toBe('function-not-ready');
+    expect(logs.commandCalls(CreateLogGroupCommand)).toHaveLength(1);
     expect(logs.commandCalls(DeleteLogGroupCommand)).toHaveLength(0);
     expect(logs.commandCalls(PutRetentionPolicyCommand)).toHaveLength(0);
   });
@@ -343,7 +357,7 @@ describe('createFunction, when something fails', () => {
   });
 
   it("throws the signal's reason and removes what it made", async () => {
-    const { context, lambda, logs } = emptyAws();
+    const { context, lambda, logs, s3 } = emptyAws();
     const abort = new AbortController();
     const reason = new Error('enough');
     lambda.on(CreateFunctionCommand).callsFake(() => {
@@ -352,7 +366,8 @@ describe('createFunction, when something fails', () => {
     });
     lambda.on(GetFunctionConfigurationCommand).rejects(awsError('ResourceNotFoundException'));
     await expect(createFunction(context, { ...basic(), signal: abort.signal })).rejects.toBe(reason);
-    expect(logs.commandCalls(DeleteLogGroupCommand)).toHaveLength(1);
+    expect(logs.calls()).toHaveLength(0);
+    expect(s3.commandCalls(DeleteBucketCommand)).toHaveLength(1);
   });
 
   it('refuses an image for another platform and makes nothing', async () => {
