@@ -100,9 +100,9 @@ export function digestOf(bytes: Buffer): string {
 /** Writes an image as an OCI layout, with a name. */
 export async function writeLayout(image: MemoryImage, directory: string, tag: string): Promise<void> {
   await mkdir(join(directory, 'blobs/sha256'), { recursive: true });
-  const blobs = [...image.blobs.values(), image.manifestBytes];
-  for (const bytes of blobs) {
-    await writeFile(join(directory, 'blobs', digestOf(bytes).replace(':', '/')), bytes);
+  const blobs = [...image.blobs, [image.resolved.digest, image.manifestBytes] as const];
+  for (const [digest, bytes] of blobs) {
+    await writeFile(join(directory, 'blobs', digest.replace(':', '/')), bytes);
   }
   await writeFile(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   const manifest = {
