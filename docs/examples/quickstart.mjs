@@ -53,7 +53,6 @@ async function removeAll(steps) {
 
 async function run(scar, { name, bucket, prefix, image, pictures, ...options }, signal) {
   const input = `${prefix}input/`;
-  const output = `${prefix}output/`;
 
   const keys = await upload(scar.s3, { bucket, prefix: input, folder: pictures, signal });
   if (keys.length === 0) throw new UsageError(`there is no JPEG file in ${pictures}`);
@@ -66,14 +65,14 @@ async function run(scar, { name, bucket, prefix, image, pictures, ...options }, 
     memoryMiB: 1024,
     timeoutSeconds: 120,
     ephemeralStorageMiB: 1024,
-    output: [{ bucket, prefix: output }],
+    output: [{ bucket, prefix: `${prefix}output/` }],
     signal,
   });
   say('function', `${name}, from ${image}`);
 
   const concurrency = Math.min(keys.length, options.concurrency ?? (options.aws ? 1_000 : availableParallelism()));
-  await scar.preheat(name, { environments: concurrency, signal });
-  say('preheat', `${concurrency} execution environments hold the image`);
+  const preheat = await scar.preheat(name, { environments: concurrency, signal });
+  say('preheat', `${preheat.environments} execution environments hold the image`);
 
   const { summary, outputs, failures } = await grayifyAll(scar, {
     name,
@@ -86,11 +85,20 @@ async function run(scar, { name, bucket, prefix, image, pictures, ...options }, 
   });
 
   const bar = progressBar('check', outputs.size);
-  const found = await check(scar, { name, bucket, output, outputs, concurrency, signal, progress: bar.update });
+  const found = await check(scar, {
+    name,
+    bucket,
+    prefix,
+    pictures,
+    outputs,
+    concurrency,
+    signal,
+    progress: bar.update,
+  });
   bar.stop();
   const problems = [...failures, ...found];
   if (summary.succeeded !== keys.length) problems.push(`${keys.length - summary.succeeded} pictures have no result`);
-  printSummary(summary, { aws: options.aws, problems });
+  printSummary(summary, { preheat, aws: options.aws, problems });
   return problems.length === 0;
 }
 

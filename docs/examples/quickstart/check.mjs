@@ -1,4 +1,5 @@
-import { basename } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { download } from './bucket.mjs';
 import { readJpegHeader } from './jpeg.mjs';
 import { measure } from './scripts.mjs';
@@ -14,7 +15,8 @@ const tolerance = 1 / 256;
  * @param {object} what
  * @param {string} what.name - the function
  * @param {string} what.bucket
- * @param {string} what.output - prefix of the outputs
+ * @param {string} what.prefix - of all that the run made; the outputs lie below `output/` in it
+ * @param {string} what.pictures - folder of the files that were uploaded
  * @param {ReadonlyMap<string, string[]>} what.outputs - keys of outputs by key of input
  * @param {number} what.concurrency
  * @param {AbortSignal} what.signal
@@ -23,7 +25,7 @@ const tolerance = 1 / 256;
  */
 export async function check(scar, what) {
   const { name, signal } = what;
-  const coloured = await scar.invoke(name, { script: { inline: measure('rose:') }, output: [], signal });
+  const coloured = await scar.invoke(name, { script: { inline: measure('rose:') }, signal });
   if (coloured.status !== 'succeeded') return [`the measure does not work: ${coloured.error.message}`];
   const control = readMeasure(coloured.stdout.text);
   if (!(control.saturation > tolerance)) {
@@ -44,13 +46,14 @@ export async function check(scar, what) {
 }
 
 /** Every output through a container that decodes it. */
-async function measureAll(scar, { name, bucket, output, concurrency, signal, progress }) {
+async function measureAll(scar, { name, bucket, prefix, concurrency, signal, progress }) {
   const pixels = new Map();
   const run = scar.mapOverBucket(name, {
     bucket,
-    prefix: output,
+    prefix: `${prefix}output/`,
     script: { inline: measure('"$SCAR_INPUT_FILE"') },
-    output: [],
+    // It writes no file, but a container must not write where its input comes from.
+    output: [{ bucket, prefix: `${prefix}check/` }],
     concurrency,
     signal,
   });
@@ -62,12 +65,11 @@ async function measureAll(scar, { name, bucket, output, concurrency, signal, pro
 }
 
 /** @throws Error that says what is wrong with the output of one input */
-async function checkOne(s3, { bucket, signal }, input, keys, pixels) {
+async function checkOne(s3, { bucket, pictures, signal }, input, keys, pixels) {
   const [key] = keys;
   if (key === undefined || keys.length > 1) throw new Error(`1 output was expected, there are ${keys.length}`);
-  const [before, after] = await Promise.all(
-    [input, key].map(async (key) => readJpegHeader(await download(s3, { bucket, key, signal }))),
-  );
+  const before = readJpegHeader(await readFile(join(pictures, basename(input))));
+  const after = readJpegHeader(await download(s3, { bucket, key, signal }));
   if (after.components !== 1) throw new Error(`its output has ${after.components} colour components, a gray one has 1`);
   const decoded = pixels.get(key);
   if (!decoded) throw new Error('its output was not decoded');

@@ -7,21 +7,25 @@ export function say(what, text) {
  * The run in numbers.
  *
  * @param {import('scar-client').MapSummary} summary
- * @param {{ aws: boolean, problems: string[] }} outcome - `problems`: what is wrong, in sentences
+ * @param {object} outcome
+ * @param {import('scar-client').PreheatResult} outcome.preheat
+ * @param {boolean} outcome.aws
+ * @param {string[]} outcome.problems - what is wrong, in sentences
  */
-export function printSummary(summary, { aws, problems }) {
+export function printSummary(summary, { preheat, aws, problems }) {
   const { listed, succeeded, failed, wallMs, concurrency, coldStarts, gbSeconds, memoryMiB, costUsd } = summary;
+  const preheatGbSeconds = (preheat.billedMs / 1_000) * (memoryMiB / 1_024);
   console.log('');
   say(
     'pictures',
-    `${listed} in, ${succeeded} out, ${failed} failed; ${(wallMs / 1_000).toFixed(1)} s, ${concurrency} at once`,
+    `${succeeded} of ${listed} in ${(wallMs / 1_000).toFixed(1)} s, ${concurrency} at once; ${failed} failed`,
   );
-  say('cold', `${coldStarts} of ${listed} invocations had to start an environment first`);
-  say('compute', `${gbSeconds.toFixed(2)} GB-seconds, with ${memoryMiB} MiB each`);
+  say('cold', `${preheat.coldStarts} cold starts for the preheat, ${coldStarts} for the pictures`);
   say(
-    'cost',
-    `${costUsd.total.toFixed(6)} USD ${aws ? 'for' : 'is what'} these invocations${aws ? '' : ' would have cost on AWS Lambda'}`,
+    'compute',
+    `${gbSeconds.toFixed(2)} GB-seconds at ${memoryMiB} MiB; ${preheatGbSeconds.toFixed(2)} for the preheat`,
   );
+  say('cost', `${costUsd.total.toFixed(6)} USD${aws ? '' : ' is what the pictures would have cost on AWS Lambda'}`);
   for (const problem of problems.slice(0, 20)) say('wrong', problem);
   if (problems.length > 20) say('wrong', `and ${problems.length - 20} more`);
   const verdict =
