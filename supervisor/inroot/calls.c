@@ -36,13 +36,18 @@ static long translate(struct call *call, const struct rule *rule)
 	return result;
 }
 
-static int call_paths(struct call *call, const struct rule *rule)
+static int call_paths(struct call *call, const struct rule *rule, bool follow)
 {
 	long translated = translate(call, rule);
 
 	if (translated < 0)
 		return call_done(call, translated);
-	return translated == PATH_CHANGED ? CALL_PERFORM : CALL_NATIVE;
+	if (translated == PATH_SAME)
+		return CALL_NATIVE;
+	/* /proc/self/exe was translated to what it leads to; as a link it is that of /proc. */
+	if (!follow && path_is_own_exe(call->scratch->text))
+		call->arg[rule->path[0].path] = (uint64_t)"/proc/self/exe";
+	return CALL_PERFORM;
 }
 
 /* A duplicate of the standard stream that this path leads to, if that is a socket; -1 otherwise. */
@@ -89,7 +94,7 @@ static int call_openat2(struct call *call, const struct rule *rule)
 		return call_done(call, -EFAULT);
 	if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
 		return CALL_NATIVE;
-	return call_paths(call, rule);
+	return call_paths(call, rule, true);
 }
 
 /* readlink(2), readlinkat(2): the answer is a host path when the link is one of /proc, or was made by call_symlink(). */
@@ -232,9 +237,13 @@ int dispatch(struct call *call)
 
 	switch ((enum handler)rule->handler) {
 	case HANDLE_PATHS:
-		return call_paths(call, rule);
+		return call_paths(call, rule, true);
 	case HANDLE_OPEN:
 		return call_open(call, rule);
+	case HANDLE_PATHS_ITSELF:
+		return call_paths(call, rule, false);
+	case HANDLE_PATHS_FLAGS:
+		return call_paths(call, rule, !(call->arg[rule->handler_argument] & AT_SYMLINK_NOFOLLOW));
 	case HANDLE_OPENAT2:
 		return call_openat2(call, rule);
 	case HANDLE_READLINK:

@@ -5,6 +5,14 @@
 /* End of user space with 4 levels of page tables and with 5 (Documentation/arch/x86/x86_64/mm.rst). */
 #define USER_END (1UL << 56)
 
+/* The first page is never mapped (vm.mmap_min_addr), and its first words, as NULL, would mean something else to the calls below. */
+#define USER_START PAGE_SIZE
+
+static bool is_user(uint64_t address, size_t size)
+{
+	return address >= USER_START && address < USER_END && size < USER_END - address;
+}
+
 /*
  * rt_sigprocmask() copies the new set before it looks at `how`: so with a `how` that does not exist it tells EFAULT
  * from EINVAL and changes nothing (kernel/signal.c, SYSCALL_DEFINE4(rt_sigprocmask)). It is the cheapest call that reads
@@ -23,7 +31,7 @@ static bool page_writable(uint64_t address)
 
 bool guest_readable(uint64_t address, size_t size)
 {
-	if (address >= USER_END || size >= USER_END - address)
+	if (!is_user(address, size))
 		return false;
 	for (uint64_t page = PAGE_DOWN(address); page < address + size; page += PAGE_SIZE)
 		if (!page_readable(page))
@@ -41,7 +49,7 @@ long guest_read(void *to, uint64_t from, size_t size)
 
 long guest_write(uint64_t to, const void *from, size_t size)
 {
-	if (to >= USER_END || size >= USER_END - to)
+	if (!is_user(to, size))
 		return -EFAULT;
 	for (uint64_t at = to; at < to + size; at = PAGE_DOWN(at) + PAGE_SIZE)
 		if (!page_writable(at))
@@ -54,7 +62,7 @@ long guest_read_text(char *to, size_t capacity, uint64_t from)
 {
 	uint64_t checked = 0;
 
-	if (from >= USER_END)
+	if (!is_user(from, capacity))
 		return -EFAULT;
 	for (size_t i = 0; i < capacity; i++) {
 		uint64_t at = from + i;

@@ -205,6 +205,33 @@ static void add_bind(const char *host, const char *guest)
 		usage("--bind: too many", guest);
 }
 
+/*
+ * Makes a place for a mount in the root, so that it is seen in listings and from relative paths, as other runtimes do. Nothing depends on
+ * it: a root that cannot be written to does without.
+ */
+static void make_mount_point(const struct mount *mount)
+{
+	char *host = work.path[0];
+	struct stat stat;
+
+	if (sys_fstatat(AT_FDCWD, mount->host, &stat, 0) || text_join(host, PATH_MAX, view.root, mount->guest) < 0)
+		return;
+	for (char *c = host + view.root_length + 1; *c; c++) {
+		if (*c != '/')
+			continue;
+		*c = 0;
+		sys_mkdirat(AT_FDCWD, host, 0755);
+		*c = '/';
+	}
+	if ((stat.st_mode & MODE_TYPE) == MODE_DIRECTORY) {
+		sys_mkdirat(AT_FDCWD, host, 0755);
+		return;
+	}
+	int fd = (int)sys_openat(AT_FDCWD, host, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		sys_close(fd);
+}
+
 /* Along PATH, as execvp(3): the first that can be executed; EACCES if one was there that could not. */
 static long find_along_path(const char *name, const char *path, struct program *program)
 {
@@ -278,6 +305,9 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	if (!view.root)
 		usage("ROOT is no directory", argv[at]);
 	view.root_length = text_length(view.root);
+	for (int i = 0; i < view.mounts; i++)
+		if (!text_equal(view.mount[i].host, view.mount[i].guest))
+			make_mount_point(&view.mount[i]);
 	enter_directory(chdir);
 
 	struct program program;

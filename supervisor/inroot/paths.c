@@ -278,6 +278,11 @@ static long walk(struct scratch *scratch, char *host)
 		if (!*rest)
 			return 0;
 
+		const char *own = in_own_proc(walked);
+		if (own && text_equal(own, "/root")) {
+			walked[length = 0] = 0;
+			continue;
+		}
 		long error = path_plain_to_host(walked, host);
 		if (error)
 			return error;

@@ -9,6 +9,8 @@ enum handler {
 	HANDLE_NOT, /* zero: what entry.S tests for */
 	HANDLE_PATHS,
 	HANDLE_OPEN,
+	HANDLE_PATHS_ITSELF, /* a final symlink is not followed */
+	HANDLE_PATHS_FLAGS,  /* ... if the argument has AT_SYMLINK_NOFOLLOW */
 	HANDLE_OPENAT2,
 	HANDLE_READLINK,
 	HANDLE_SYMLINK,

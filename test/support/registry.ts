@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { isInstalled } from './installed.js';
 import { temporaryFolder } from './temporary.js';
 
 /** Why registries cannot run here, in one line; undefined when they can. */
@@ -72,13 +73,4 @@ export async function skopeoCopy(from: string, to: string, ...options: string[])
 /** Runs a program and gives its output; what it says on stderr becomes the error's message. */
 export function run(program: string, args: string[], options: { cwd?: string; input?: string } = {}): string {
   return execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe', maxBuffer: 64 * 1024 * 1024, ...options });
-}
-
-function isInstalled(program: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }

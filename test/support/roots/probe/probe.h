@@ -1,0 +1,43 @@
+/* A program for the inside of a root: each check asks the kernel something and compares the answer with what a real root would give. */
+#ifndef PROBE_H
+#define PROBE_H
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Path of this program, as main() got it. */
+extern const char *self_path;
+
+void check(const char *name, bool good);
+
+/* The check is that the call failed with this error. */
+void check_error(const char *name, long result, int error);
+
+/* A name in /tmp that is this process's own. */
+const char *temporary(const char *name);
+
+void write_file(const char *path, const char *text, int mode);
+
+/* Runs `action` in a child; its exit code, or 128 + the signal that it died of. */
+int in_child(void (*action)(void));
+
+void check_paths(void);
+void check_memory(void);
+void check_signals(void);
+void check_sockets(void);
+void check_programs(void);
+void check_threads(void);
+
+#endif
