@@ -1,5 +1,6 @@
-import type { ScarClientOptions } from './client/config.js';
+import { CLIENT_OPTION_NAMES, type ScarClientOptions } from './client/config.js';
 import { ScarClient as Client } from './client/scar-client.js';
+import { knownOptions } from './client/validate.js';
 import type { Engine, EngineOptions } from './local/index.js';
 
 export type { ScarClientOptions } from './client/config.js';
@@ -57,6 +58,21 @@ export interface LocalOptions extends EngineOptions, Omit<ScarClientOptions, 're
 /** The engine checks no policies: a role only has to look like one. Its account is the engine's. */
 const LOCAL_ROLE = 'arn:aws:iam::000000000000:role/scar-local';
 
+/** A record, so that none can be forgotten. */
+const ENGINE_OPTIONS: Record<keyof EngineOptions, true> = {
+  dataDir: true,
+  port: true,
+  region: true,
+  concurrentExecutions: true,
+  environmentIdleMs: true,
+  asyncRetryDelaysMs: true,
+  onError: true,
+};
+const ENGINE_OPTION_NAMES = Object.keys(ENGINE_OPTIONS) as (keyof EngineOptions)[];
+
+/** A client's own, but for where AWS is: that is the engine's to say. */
+const OWN_OPTION_NAMES = CLIENT_OPTION_NAMES.filter((name) => !['region', 'endpoint', 'credentials'].includes(name));
+
 /**
  * Runs Docker images as functions on AWS Lambda, or on this machine, and maps them over the files of S3 buckets.
  *
@@ -79,19 +95,10 @@ export class ScarClient extends Client {
   static async local(options: LocalOptions = {}): Promise<ScarClient> {
     // Loaded only here: a program that runs on AWS never does.
     const { startEngine } = await import('./local/index.js');
-    const { dataDir, port, region, onError, ...other } = options;
-    const { concurrentExecutions, environmentIdleMs, asyncRetryDelaysMs, ...rest } = other;
-    const engine = await startEngine({
-      ...(dataDir !== undefined && { dataDir }),
-      ...(port !== undefined && { port }),
-      ...(region !== undefined && { region }),
-      ...(onError !== undefined && { onError }),
-      ...(concurrentExecutions !== undefined && { concurrentExecutions }),
-      ...(environmentIdleMs !== undefined && { environmentIdleMs }),
-      ...(asyncRetryDelaysMs !== undefined && { asyncRetryDelaysMs }),
-    });
+    knownOptions(options, [...ENGINE_OPTION_NAMES, ...OWN_OPTION_NAMES], 'local');
+    const engine = await startEngine(pick(options, ENGINE_OPTION_NAMES));
     try {
-      return new LocalClient(engine, rest);
+      return new LocalClient(engine, pick(options, OWN_OPTION_NAMES));
     } catch (error) {
       await engine.close();
       throw error;
@@ -103,7 +110,7 @@ export class ScarClient extends Client {
 class LocalClient extends ScarClient {
   readonly #engine: Engine;
 
-  constructor(engine: Engine, options: Omit<ScarClientOptions, 'region' | 'endpoint' | 'credentials'>) {
+  constructor(engine: Engine, options: ScarClientOptions) {
     const { endpoint, region, accessKeyId, secretAccessKey } = engine;
     // Empty: what the environment says of AWS, its endpoints and buckets, is not about the engine.
     super({ roleArn: LOCAL_ROLE, ...options, endpoint, region, credentials: { accessKeyId, secretAccessKey } }, {});
@@ -117,4 +124,10 @@ class LocalClient extends ScarClient {
       await this.#engine.close();
     }
   }
+}
+
+/** The options of these names that were given. */
+function pick<Options extends object, Name extends string>(options: Options, names: readonly Name[]) {
+  const given = Object.entries(options).filter(([name]) => (names as readonly string[]).includes(name));
+  return Object.fromEntries(given) as Pick<Options, Name & keyof Options>;
 }

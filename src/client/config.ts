@@ -60,7 +60,8 @@ export interface ClientConfig {
   readonly supervisorDirectory: string;
 }
 
-const OPTIONS = [
+/** Names of all options. */
+export const CLIENT_OPTION_NAMES = [
   'region',
   'credentials',
   'endpoint',
@@ -80,7 +81,7 @@ export function resolveConfig(
   options: ScarClientOptions = {},
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): ClientConfig {
-  knownOptions(options, OPTIONS, 'options');
+  knownOptions(options, CLIENT_OPTION_NAMES, 'options');
   const fromEnvironment = (...names: string[]) => names.map((name) => environment[name]).find(Boolean);
   const config: ClientConfig = {
     region: options.region ?? fromEnvironment('AWS_REGION', 'AWS_DEFAULT_REGION'),
