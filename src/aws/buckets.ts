@@ -45,8 +45,10 @@ export class BucketService {
     }
   }
 
-  /** Creates a private bucket; false if it is ours already. */
+  /** Creates a private bucket unless there is one. Returns whether it did. */
   async create(bucket: string, region: string, signal?: AbortSignal): Promise<boolean> {
+    // Asked for, because us-east-1 answers its owner as if it had just made a bucket that is there.
+    if (await this.exists(bucket, signal)) return false;
     // us-east-1 is the one Region that must not be named
     // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html).
     const location = region === 'us-east-1' ? undefined : (region as BucketLocationConstraint);

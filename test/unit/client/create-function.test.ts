@@ -18,6 +18,7 @@ import {
   DeleteObjectsCommand,
   GetBucketNotificationConfigurationCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
@@ -54,6 +55,10 @@ function emptyAws(options: ScarClientOptions = {}) {
   aws.lambda.on(DeleteFunctionCommand).resolves({});
   aws.logs.onAnyCommand().resolves({});
   aws.s3.onAnyCommand().resolves({});
+  aws.s3
+    .on(HeadBucketCommand)
+    .rejectsOnce(awsError('NotFound', 'NotFound', {}, 404))
+    .resolves({});
   aws.s3.on(HeadObjectCommand).rejects(awsError('NotFound', 'NotFound', {}, 404));
   return aws;
 }
@@ -120,6 +125,7 @@ describe('createFunction', () => {
 
   it('reads every option', async () => {
     const { context, lambda, logs, s3 } = emptyAws({ imageBucket: 'my-images', imagePrefix: 'deep/er/' });
+    s3.on(HeadBucketCommand).callsFake(async () => ({}));
     await createFunction(context, {
       ...basic(),
       script: { inline: 'echo hello' },
@@ -192,6 +198,15 @@ describe('createFunction', () => {
       `scar/blobs/${image.blobs.at(-1)?.replace(':', '/')}`,
     );
     expect(blobs).toHaveLength(2);
+  });
+
+  it('neither creates nor, when it fails, deletes an image bucket that was there', async () => {
+    const { context, s3, lambda } = emptyAws();
+    s3.on(HeadBucketCommand).callsFake(async () => ({}));
+    lambda.on(CreateFunctionCommand).rejects(awsError('AccessDeniedException', 'no', {}, 403));
+    await failure(createFunction(context, basic()));
+    expect(s3.commandCalls(CreateBucketCommand)).toHaveLength(0);
+    expect(s3.commandCalls(DeleteBucketCommand)).toHaveLength(0);
   });
 
   it('makes the same package from the same content', async () => {
