@@ -86,6 +86,7 @@ async function open(settings: Settings, closers: (() => Promise<void>)[]) {
   closers.push(async () => logs.close());
   const lambda = await openLambda({
     ...settings.lambda,
+    onError,
     folder: at('lambda'),
     region,
     accountId: ACCOUNT_ID,

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
  *
  * A stopped process cannot notice by itself that its engine is gone, so somebody else must: a shell that reads from a
  * pipe which only the engine holds open. At its end it kills the process groups that are still registered, their
- * sessions, and whoever else has the engine's folder in its environment, and removes the folder.
+ * sessions, and whoever else has the engine's folder in its environment (and no terminal), and removes the folder.
  */
 export class Guard {
   readonly #shell: ChildProcess;
@@ -61,6 +61,8 @@ for process in /proc/[0-9]*; do
   read -r line < "$process/stat"
   set -f; set -- "$1" \${line##*) }; set +f
   case $groups in *" $5 "*) kill -9 "$id"; continue ;; esac
+  # With a terminal, it is somebody who looks around there.
+  [ "$6" = 0 ] || continue
   if grep -qsF -- "$1/" "$process/environ"; then kill -9 "$id"; fi
 done
 rm -rf -- "$1"

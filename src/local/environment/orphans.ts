@@ -18,7 +18,7 @@ export async function claimRunFolder(parent: string): Promise<string> {
   for (const name of readdirSync(parent)) {
     const folder = join(parent, name);
     if (ownerLives(folder)) continue;
-    for (const row of readProcessTable()) if (folderAtWork(row.pid, folder) !== undefined) killQuietly(row.pid);
+    for (const row of readProcessTable()) if (folderAtWork(row, folder) !== undefined) killQuietly(row.pid);
     await removeTree(folder);
   }
   const folder = join(parent, randomBytes(4).toString('hex'));

@@ -6,6 +6,8 @@ export interface ProcessRow {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
+  /** Whether it has a controlling terminal: somebody works with it. */
+  readonly terminal: boolean;
   readonly zombie: boolean;
 }
 
@@ -35,12 +37,13 @@ function readProcess(pid: number): ProcessRow | undefined {
     return undefined;
   }
   // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
-  const [state, parent, group, session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, parent, group, session, terminal] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return {
     pid,
     parent: Number(parent),
     group: Number(group),
     session: Number(session),
+    terminal: terminal !== '0',
     zombie: state === 'Z' || state === 'X',
   };
 }
@@ -63,11 +66,12 @@ export function processesOf(table: readonly ProcessRow[], leader: number): Proce
 /**
  * The name of the folder below `parent` in which a process is at work: it runs a program from there, stands in it, or
  * has a path of it in its environment or arguments. That finds the daemons that left their group, session and parents.
+ * A process with a terminal is somebody's who looks around there; functions have none.
  *
  * @returns undefined for a process that has nothing to do with `parent`, and for this one
  */
-export function folderAtWork(pid: number, parent: string): string | undefined {
-  if (pid === process.pid) return undefined;
+export function folderAtWork({ pid, terminal }: ProcessRow, parent: string): string | undefined {
+  if (pid === process.pid || terminal) return undefined;
   const traces = [
     () => readlinkSync(`/proc/${pid}/cwd`),
     () => readlinkSync(`/proc/${pid}/exe`),

@@ -47,7 +47,7 @@ export class Reaper {
     for (const { leader } of endings) for (const row of processesOf(table, leader)) doomed.add(row.pid);
     const names = new Set(endings.map((ending) => ending.name));
     for (const row of table) {
-      if (!doomed.has(row.pid) && names.has(folderAtWork(row.pid, this.#runFolder) ?? '')) doomed.add(row.pid);
+      if (!doomed.has(row.pid) && names.has(folderAtWork(row, this.#runFolder) ?? '')) doomed.add(row.pid);
     }
     for (const pid of doomed) killQuietly(pid);
     return doomed.size;

@@ -192,7 +192,7 @@ describe('an engine that is killed', () => {
   /** Processes of environments of any engine that had this folder. */
   const atWork = () =>
     readProcessTable().filter(
-      (row) => !row.zombie && folderAtWork(row.pid, join(data(), 'lambda/run')) !== undefined && !isGuard(row.pid),
+      (row) => !row.zombie && folderAtWork(row, join(data(), 'lambda/run')) !== undefined && !isGuard(row.pid),
     );
 
   const BUSY = `import { spawn } from 'node:child_process';

@@ -12,7 +12,7 @@ afterEach(() => bench[Symbol.asyncDispose]());
 
 /** Processes that have anything to do with this bench's environments. */
 const remaining = () =>
-  readProcessTable().filter((row) => !row.zombie && folderAtWork(row.pid, bench.host.runFolder) !== undefined);
+  readProcessTable().filter((row) => !row.zombie && folderAtWork(row, bench.host.runFolder) !== undefined);
 
 describe('an invocation', () => {
   it('hands event and context to the handler and returns its result', async () => {

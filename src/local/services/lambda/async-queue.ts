@@ -46,15 +46,18 @@ export class AsyncQueue {
   readonly #folder: string;
   readonly #retryDelaysMs: readonly number[];
   readonly #delivery: Delivery;
+  readonly #onError: (error: unknown) => void;
   readonly #waiting = new Map<string, QueuedEvent[]>();
   #sequence = 0;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
 
   /**
+   * @param onError - told when the engine, not the function, made a delivery fail
    * @param retryDelaysMs - the wait after the first error, after the second, ...; as many retries as there are delays
    */
-  constructor(folder: string, retryDelaysMs: readonly number[], delivery: Delivery) {
+  constructor(folder: string, retryDelaysMs: readonly number[], delivery: Delivery, onError: (error: unknown) => void) {
+    this.#onError = onError;
     this.#folder = folder;
     this.#retryDelaysMs = retryDelaysMs;
     this.#delivery = delivery;
@@ -108,7 +111,11 @@ export class AsyncQueue {
   async #deliver(event: QueuedEvent): Promise<void> {
     this.#remove(event);
     const { header, payload } = readEvent(event.file);
-    const outcome = await this.#delivery.deliver({ ...header, payload });
+    // Where no environment can be had, e.g. as the disk is full, a later attempt may find one.
+    const outcome = await this.#delivery.deliver({ ...header, payload }).catch((error): DeliveryOutcome => {
+      this.#onError(error);
+      return 'failed';
+    });
     // What was cut off by the engine's own end is not over.
     if (!this.#running) return;
     const delay = outcome === 'failed' ? this.#retryDelaysMs[header.failures] : undefined;

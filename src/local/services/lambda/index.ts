@@ -60,6 +60,8 @@ export interface LambdaOptions {
   readonly asyncRetryDelaysMs?: readonly number[] | undefined;
   /** How long the init phase may take, in ms. Default 10 s, as on Lambda. */
   readonly initLimitMs?: number | undefined;
+  /** Told of failures that are the engine's own fault and have no caller to be told. Default: nobody. */
+  readonly onError?: ((error: unknown) => void) | undefined;
   /** How long a function is at least Pending, and an update InProgress, in ms. Default 20. */
   readonly stateDelayMs?: number | undefined;
 }
@@ -82,6 +84,7 @@ const DEFAULTS = {
   asyncRetryDelaysMs: [60_000, 120_000],
   initLimitMs: 10_000,
   stateDelayMs: 20,
+  onError: () => {},
 };
 
 /** Lambda's limit for a request that carries a zip, which base64 makes a third larger. */
@@ -104,7 +107,7 @@ export async function openLambda(options: LambdaOptions): Promise<Lambda> {
     total: () => store.all().reduce((sum, record) => sum + (record.reservedConcurrency ?? 0), 0),
   });
   const invoker = new Invoker(functions, concurrency, pool);
-  const queue = new AsyncQueue(join(options.folder, 'queue'), settings.asyncRetryDelaysMs, invoker);
+  const queue = new AsyncQueue(join(options.folder, 'queue'), settings.asyncRetryDelaysMs, invoker, settings.onError);
   invoker.onRoom = () => queue.pump();
   functions.onActive = () => queue.pump();
   const downloads = new Downloads(code);
