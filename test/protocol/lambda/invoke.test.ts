@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   DeleteFunctionCommand,
   InvokeCommand,
@@ -12,6 +14,13 @@ beforeEach(async () => {
   bench = await LambdaBench.open();
 });
 afterEach(() => bench[Symbol.asyncDispose]());
+
+/** Waits until so many invocations have begun. */
+const started = (count: number) =>
+  vi.waitFor(
+    () => expect(bench.logs.filter((line) => line.message.startsWith('START')).length).toBeGreaterThanOrEqual(count),
+    10_000,
+  );
 
 const ECHO = 'export const handler = async (event, context) => ({ event, id: context.awsRequestId })';
 
@@ -96,15 +105,21 @@ describe('a synchronous invocation', () => {
 });
 
 describe('environments', () => {
-  const WHO = `let busy = 0; import { setTimeout as sleep } from 'node:timers/promises';
-    export const handler = async (event) => { const seen = ++busy; await sleep(event.ms ?? 0); busy--; return { pid: process.pid, seen } }`;
+  const WHO = `import { existsSync } from 'node:fs'; import { setTimeout as sleep } from 'node:timers/promises'; let busy = 0;
+    export const handler = async ({ gate }) => { const seen = ++busy; while (gate && !existsSync(gate)) await sleep(5); busy--;
+      return { pid: process.pid, seen } }`;
 
   it('are reused one after the other, and never shared', async () => {
     await bench.create('who', WHO);
-    const replies = await Promise.all(Array.from({ length: 6 }, () => bench.invoke('who', { ms: 150 })));
+    const gate = join(bench.folder, 'gate');
+    const six = () => Array.from({ length: 6 }, () => bench.invoke('who', { gate }));
+    const running = six();
+    await started(6);
+    writeFileSync(gate, '');
+    const replies = await Promise.all(running);
     expect(new Set(replies.map((reply) => reply.result.pid)).size).toBe(6);
     expect(replies.every((reply) => reply.result.seen === 1)).toBe(true);
-    const again = await Promise.all(Array.from({ length: 6 }, () => bench.invoke('who', { ms: 50 })));
+    const again = await Promise.all(six());
     expect(new Set([...replies, ...again].map((reply) => reply.result.pid)).size).toBe(6);
     const streams = new Set(bench.logs.map((line) => line.stream));
     expect(streams.size).toBe(6);
@@ -133,11 +148,13 @@ describe('environments', () => {
 
   it('of an old version end when their work is done', async () => {
     await bench.create('who', WHO);
-    const running = bench.invoke('who', { ms: 400 });
-    await vi.waitFor(() => expect(bench.logs.some((line) => line.message.startsWith('START'))).toBe(true));
+    const gate = join(bench.folder, 'gate');
+    const running = bench.invoke('who', { gate });
+    await started(1);
     await bench.client.send(new UpdateFunctionConfigurationCommand({ FunctionName: 'who', MemorySize: 300 }));
     await bench.settled('who');
     const { pid } = (await bench.invoke('who')).result;
+    writeFileSync(gate, '');
     const old = (await running).result.pid;
     expect(pid).not.toBe(old);
     await vi.waitFor(() => expect(() => process.kill(old, 0)).toThrow('ESRCH'), 5000);
@@ -145,14 +162,16 @@ describe('environments', () => {
 });
 
 describe('concurrency', () => {
-  const SLOW = `export const handler = (event) => new Promise((resolve) => setTimeout(resolve, event.ms ?? 500))`;
+  const GATED = `import { existsSync } from 'node:fs'; import { setTimeout as sleep } from 'node:timers/promises';
+    export const handler = async ({ gate }) => { while (!existsSync(gate)) await sleep(5) }`;
 
   it('beyond the account’s limit is refused with 429, its reason and when to come again', async () => {
     await bench[Symbol.asyncDispose]();
     bench = await LambdaBench.open({ concurrency: 2 });
-    await bench.create('slow', SLOW);
-    const running = [bench.invoke('slow'), bench.invoke('slow')];
-    await vi.waitFor(() => expect(bench.logs.filter((line) => line.message.startsWith('START'))).toHaveLength(2));
+    await bench.create('slow', GATED);
+    const gate = join(bench.folder, 'gate');
+    const running = [bench.invoke('slow', { gate }), bench.invoke('slow', { gate })];
+    await started(2);
     await expect(bench.invoke('slow')).rejects.toMatchObject({
       name: 'TooManyRequestsException',
       Reason: 'ConcurrentInvocationLimitExceeded',
@@ -161,21 +180,24 @@ describe('concurrency', () => {
       message: 'Rate Exceeded.',
       $metadata: { httpStatusCode: 429 },
     });
+    writeFileSync(gate, '');
     await Promise.all(running);
-    expect((await bench.invoke('slow', { ms: 0 })).StatusCode).toBe(200);
+    expect((await bench.invoke('slow', { gate })).StatusCode).toBe(200);
   });
 
   it('is reserved for a function, and limited by it', async () => {
-    await bench.create('slow', SLOW);
+    await bench.create('slow', GATED);
     await bench.client.send(
       new PutFunctionConcurrencyCommand({ FunctionName: 'slow', ReservedConcurrentExecutions: 1 }),
     );
-    const running = bench.invoke('slow');
-    await vi.waitFor(() => expect(bench.logs.some((line) => line.message.startsWith('START'))).toBe(true));
+    const gate = join(bench.folder, 'gate');
+    const running = bench.invoke('slow', { gate });
+    await started(1);
     await expect(bench.invoke('slow')).rejects.toMatchObject({
       name: 'TooManyRequestsException',
       Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded',
     });
+    writeFileSync(gate, '');
     await running;
   });
 });

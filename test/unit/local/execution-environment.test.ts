@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { folderAtWork, readProcessTable } from '../../../src/local/environment/process-table.js';
 import { EnvironmentBench, invoke } from '../../support/environments.js';
 
@@ -116,16 +116,22 @@ describe('an invocation', () => {
     expect(readdirSync(bench.host.runFolder).filter((name) => name !== 'owner')).toHaveLength(1);
   });
 
-  it('stands still between invocations', async () => {
+  it('stands still between invocations, with all that it started', async () => {
     const environment = bench.environment({
-      'index.mjs': `let ticks = 0; setInterval(() => ticks++, 1); export const handler = async (event) => {
-        const before = ticks; await new Promise((resolve) => setTimeout(resolve, event.ms)); return { before, after: ticks } }`,
+      'index.mjs': `import { spawn } from 'node:child_process'; import { writeFileSync } from 'node:fs'; import { tmpdir } from 'node:os';
+        let ticks = 0; const file = tmpdir() + '/ticks'; setInterval(() => writeFileSync(file, String(++ticks)), 1);
+        const child = spawn('sleep', ['1000']);
+        export const handler = async () => { const before = ticks; while (ticks < before + 10) await new Promise((r) => setTimeout(r, 1));
+          return { before, file, pids: [process.pid, child.pid] } }`,
     });
-    const first = await invoke(environment, { ms: 50 });
-    await sleep(400);
-    const second = await invoke(environment, { ms: 0 });
-    expect(first.payload.after - first.payload.before).toBeGreaterThan(10);
-    expect(second.payload.before - first.payload.after).toBeLessThan(10);
+    const { file, pids } = (await invoke(environment)).payload;
+    const state = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0];
+    await vi.waitFor(() => expect(pids.map(state)).toEqual(['T', 'T']));
+    const ticks = Number(readFileSync(file, 'utf8'));
+    await sleep(300);
+    expect(Number(readFileSync(file, 'utf8'))).toBe(ticks);
+    expect((await invoke(environment)).payload.before).toBeGreaterThanOrEqual(ticks);
+    expect(Number(readFileSync(file, 'utf8'))).toBeGreaterThanOrEqual(ticks + 10);
   });
 });
 
