@@ -145,12 +145,12 @@ export class LayoutDirectory implements LayoutFiles {
   async close(): Promise<void> {}
 
   async #open(path: string): Promise<FileHandle | undefined> {
-    try {
-      return await open(join(this.location, path));
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-      throw new ImageError('image-not-found', `${this.location} cannot be read: ${message}`, { cause: error });
-    }
+    const file = await open(join(this.location, path)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw new ImageError('image-not-found', `${this.location} cannot be read: ${error.message}`, { cause: error });
+    });
+    if (file === undefined || (await file.stat()).isFile()) return file;
+    await file.close();
+    return undefined;
   }
 }

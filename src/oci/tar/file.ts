@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { ImageError, UnsupportedImageError } from '../../errors.js';
+import { ImageError, ScarError, UnsupportedImageError } from '../../errors.js';
 import { compressionOf } from '../decompress.js';
 import { BLOCK, corrupt, display, type TarEntry } from './header.js';
 import { TarReader } from './reader.js';
@@ -22,21 +22,19 @@ export class TarFile {
 
   /** Throws `image-not-found` if the file cannot be read, `image-corrupt` if it is no tar archive. */
   static async index(path: string): Promise<TarFile> {
-    const file = await open(path).catch((cause: Error) => {
+    const index = new TarFile();
+    try {
+      const file = await open(path);
+      await index.#read(file, path).finally(() => file.close());
+      return index;
+    } catch (cause) {
+      if (cause instanceof ScarError) throw ofArchive(cause, path);
+      const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ImageError(
         'image-not-found',
-        `${path} cannot be read: ${cause.message}. It must be a file that "docker save" or "skopeo copy" has written`,
+        `${path} cannot be read: ${reason}. It must be a file that "docker save" or "skopeo copy" has written`,
         { cause },
       );
-    });
-    try {
-      const index = new TarFile();
-      await index.#read(file, path);
-      return index;
-    } catch (error) {
-      throw ofArchive(error, path);
-    } finally {
-      await file.close();
     }
   }
 

@@ -510,7 +510,10 @@ describe('lies', () => {
     rootfs += '-lie';
     const tamper = (blob: Buffer): Buffer => Buffer.concat([blob.subarray(0, -1), Buffer.from([1])]);
     const attempt = unpackTars([layer], { image: { compress, tamper } });
-    await expect(attempt).rejects.toMatchObject({ code: 'image-corrupt', message: /should have the digest/ });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'image-corrupt',
+      message: expect.stringMatching(/should have the digest/),
+    });
   });
 
   it.each([1, -1])('SizeLies: by %d', async (by) => {
