@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import type { RequestBody } from './body.js';
 import type { ChecksumAlgorithm } from './checksum.js';
 import type { Reply } from './reply.js';
@@ -55,8 +55,11 @@ export class Exchange implements OperationContext {
     return this.body?.checksums ?? {};
   }
 
+  /** Ends what is under way: the operation hears of it, a body stops coming, a reply stops going out. */
   abort(reason: Error): void {
     this.controller.abort(reason);
+    this.body?.destroy(reason);
+    if (this.response.headersSent) this.response.destroy();
   }
 
   /** Answers `Expect: 100-continue`, when the body is first wanted. */
@@ -78,8 +81,26 @@ export class Exchange implements OperationContext {
       ...this.headers,
       ...framing(body, headers, bodiless),
     });
-    if (bodiless || body === undefined || Buffer.isBuffer(body)) response.end(bodiless ? undefined : body);
-    else await pipeline(body, response);
+    const content = bodiless ? undefined : body;
+    if (content !== undefined && !Buffer.isBuffer(content)) await pipeline(content, response);
+    else if (request.complete || !this.continued) response.end(content);
+    else {
+      if (content) response.write(content);
+      else response.flushHeaders();
+      await this.drain();
+      response.end();
+    }
+  }
+
+  /**
+   * Waits for the rest of a body that nobody wants. A client that is still sending has the reply by now; but if the
+   * connection closed under it, what it would see is a broken pipe.
+   */
+  private async drain(): Promise<void> {
+    const { request } = this;
+    request.resume();
+    // The client may also break off, which is as good.
+    await finished(request, { writable: false, signal: this.signal }).catch(() => {});
   }
 
   private identity(): Record<string, string> {
