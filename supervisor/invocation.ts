@@ -166,7 +166,11 @@ async function sendOutputs(
   const view = new FileView(process.rootfs, process.binds);
   const { files, skipped } = findOutputFiles(folders.host.output, folders.output, view);
   for (const { path, reason } of skipped) house.log.write(`scar: output ${path} is left out: ${reason}\n`);
-  if (files.length === 0 && input) house.log.write('scar: the container left no files in its output folder\n');
+  if (files.length === 0 && input) {
+    house.log.write(
+      'scar: the container left no files in its output folder: what it writes to $SCAR_OUTPUT_DIR is kept\n',
+    );
+  }
   const uploads = planUploads(files, outputTargets(options.output, house.config.spec.output, input), input, triggered);
   if (uploads.length === 0) return;
   const store = await house.store();

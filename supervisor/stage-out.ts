@@ -65,8 +65,8 @@ export function planUploads(
   if (files.length > 0 && targets.length === 0) {
     throw new Failure(
       'stage-out',
-      `The container left ${files.length} files (${files[0]?.path}, ...) in its output folder, and the function has no ` +
-        'output target. Give the function, or this invocation, an output',
+      `The container left ${describeFiles(files)} in its output folder, and the function has no output target. Give the ` +
+        'function, or this invocation, an output',
     );
   }
   const uploads = targets.flatMap(({ bucket, prefix, suffixes }) =>
@@ -81,6 +81,10 @@ export function planUploads(
     `The output s3://${looping.bucket}/${looping.key} would replace its input ${input?.key}, or lie beside it with the same ` +
       'extension and trigger the function again. Give the output a prefix of its own',
   );
+}
+
+function describeFiles([first, ...others]: readonly OutputFile[]): string {
+  return others.length > 0 ? `${others.length + 1} files (${first?.path}, ...)` : `the file ${first?.path}`;
 }
 
 /**

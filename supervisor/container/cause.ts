@@ -36,6 +36,9 @@ const RUNNER_LINE = /^inroot: ([^\n]*)\n?$/;
 /** What a shell answers when SIGKILL ended the program that it waited for (POSIX sh: 128 + signal). */
 const KILLED_BEHIND_SHELL = 128 + 9;
 
+const UNEXPLAINED_KILL =
+  "Nothing here sent it: perhaps the memory ran out faster than it could be seen; then raise the function's memory";
+
 /** Why a container failed, from how it ended; undefined if it succeeded. */
 export function causeOfEnd(facts: EndFacts): Failure | undefined {
   const { program, exitCode, signal, stderr } = facts;
@@ -55,8 +58,14 @@ export function causeOfEnd(facts: EndFacts): Failure | undefined {
     );
   }
   if (signal !== null) {
-    const hint = killed ? '. Nothing here sent it: perhaps its memory ran out in less than a second' : '';
+    const hint = killed ? `. ${UNEXPLAINED_KILL}` : '';
     return new Failure('signal', `${program} was ended by ${signal}${hint}`);
+  }
+  if (killed) {
+    return new Failure(
+      'exit',
+      `${program} ended with ${describeEnd(facts)}: a program that it ran was killed. ${UNEXPLAINED_KILL}`,
+    );
   }
   return new Failure('exit', `${program} ended with ${describeEnd(facts)}; its output says why`);
 }
