@@ -48,3 +48,10 @@ export function processesBelow(folder: string): string[] {
   }
   return found;
 }
+
+/** Folders of containers (`<tmp>/scar/run/<supervisor>/<number>`) that are still there below a folder. */
+export function containerFolders(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    /\/scar\/run\/[^/]+\/\d+$/.test(path),
+  );
+}
