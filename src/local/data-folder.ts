@@ -12,6 +12,8 @@ const FORMAT = 1;
 /** The folder of one engine, which no other may use meanwhile. */
 export interface DataFolder {
   readonly path: string;
+  /** Whether it was made for this engine alone. */
+  readonly temporary: boolean;
   /** Whether the engine that had it before did not close it: it may have left something half-done. */
   readonly recover: boolean;
   /** Lets go of the folder, and removes it when it was made for this engine alone. */
@@ -27,7 +29,7 @@ export interface DataFolder {
 export function openDataFolder(path?: string): DataFolder {
   if (path === undefined) {
     const temporary = mkdtempSync(join(tmpdir(), 'scar-local-'));
-    return { path: temporary, recover: false, close: () => removeTree(temporary) };
+    return { path: temporary, temporary: true, recover: false, close: () => removeTree(temporary) };
   }
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -48,6 +50,7 @@ export function openDataFolder(path?: string): DataFolder {
   }
   return {
     path,
+    temporary: false,
     recover,
     async close() {
       rmSync(open, { force: true });

@@ -88,6 +88,7 @@ async function open(settings: Settings, closers: (() => Promise<void>)[]) {
     ...settings.lambda,
     onError,
     folder: at('lambda'),
+    ...(data.temporary && { temporaryFolder: data.path }),
     region,
     accountId: ACCOUNT_ID,
     credentials,

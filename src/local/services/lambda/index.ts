@@ -44,6 +44,8 @@ import { listTags, tagResource, untagResource } from './operations/tags.js';
 export interface LambdaOptions {
   /** Functions, their code, queued events and the folders of environments; made when it does not exist. */
   readonly folder: string;
+  /** A folder that goes with the engine also when it is killed. Default: none. */
+  readonly temporaryFolder?: string | undefined;
   readonly region: string;
   readonly accountId: string;
   readonly credentials: SessionIssuer;
@@ -80,6 +82,7 @@ export interface Lambda {
 }
 
 const DEFAULTS = {
+  temporaryFolder: '',
   idleTimeoutMs: 10 * 60_000,
   asyncRetryDelaysMs: [60_000, 120_000],
   initLimitMs: 10_000,
@@ -154,7 +157,7 @@ function createHost(settings: Settings, runFolder: string): EnvironmentHost & { 
     nodeRuntime: nodeRuntimePath(),
     initLimitMs: settings.initLimitMs,
     runtimeApi: new RuntimeApiServer(),
-    guard: new Guard(runFolder),
+    guard: new Guard(runFolder, settings.temporaryFolder || undefined),
     reaper: new Reaper(runFolder),
   };
 }
