@@ -11,6 +11,7 @@ export const busyboxMissing: string | undefined = existsSync(program)
 
 /** What scripts of tests use. */
 const APPLETS = [
+  'basename',
   'sh',
   'cat',
   'cp',
@@ -21,6 +22,7 @@ const APPLETS = [
   'kill',
   'ls',
   'printf',
+  'setsid',
   'sleep',
   'tail',
   'touch',

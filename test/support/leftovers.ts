@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetPolicyCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import {
@@ -33,15 +33,15 @@ export async function inventory({ lambda, s3, logs }: ScarClient): Promise<strin
 
 /**
  * Processes that work for an engine whose temporary files are below a folder, this one not among them: `pid command`.
- * All of an engine's processes name a path below it in their variables or arguments.
+ * They name a path below it in their arguments or variables, or, as the containers' do, run a program from there.
  */
 export function processesBelow(folder: string): string[] {
   const found: string[] = [];
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      const variables = readFileSync(`/proc/${pid}/environ`, 'utf8');
-      if (command.includes(`${folder}/`) || variables.includes(`${folder}/`)) found.push(`${pid} ${command}`);
+      const traces = [command, readFileSync(`/proc/${pid}/environ`, 'utf8'), readlinkSync(`/proc/${pid}/exe`)];
+      if (traces.some((trace) => trace.includes(`${folder}/`))) found.push(`${pid} ${command}`);
     } catch {
       // It has ended meanwhile.
     }
