@@ -1,4 +1,4 @@
-import { killQuietly, processesOf, readMemory, readProcessTable } from './process-table.js';
+import { killQuietly, processesOf, readChildren, readMemory, readProcessTable } from './process-table.js';
 
 /** What the monitor looks after: one environment while it works. */
 export interface MonitoredGroup {
@@ -14,23 +14,28 @@ export interface MonitoredGroup {
 /** How often memory is sampled, in ms: what grows faster than its limit allows within this time is seen late. */
 const INTERVAL_MS = 100;
 
+/** Every so many samples the whole process table is read, for processes that are not below the runtime. */
+const WHOLE_TABLE_EVERY = 10;
+
 /** At most this share of the engine's time goes into sampling; with very many processes the interval grows instead. */
 const MAX_SHARE = 0.05;
 
 /**
- * Samples the memory of all working environments in one pass over the process table, and enforces MemorySize as a
- * memory cgroup would: the largest process is killed.
+ * Samples the memory of all working environments, and enforces MemorySize as a memory cgroup would: the largest process
+ * is killed.
  *
  * Counted are the pages that are each process's own, and the largest file mapping once: a cgroup, too, charges a page
  * that several processes share only once.
  */
 export class MemoryMonitor {
-  readonly #groups = new Set<MonitoredGroup>();
+  /** With the processes that the last pass over the whole table found. */
+  readonly #groups = new Map<MonitoredGroup, readonly number[]>();
+  #samples = 0;
   #timer: NodeJS.Timeout | undefined;
 
   watch(group: MonitoredGroup): void {
     group.peakBytes = 0;
-    this.#groups.add(group);
+    this.#groups.set(group, []);
     this.#timer ??= this.#schedule(INTERVAL_MS);
   }
 
@@ -55,19 +60,35 @@ export class MemoryMonitor {
   }
 
   #sample(): void {
-    const table = readProcessTable();
-    for (const group of [...this.#groups]) {
+    const table = this.#samples++ % WHOLE_TABLE_EVERY === 0 ? readProcessTable() : undefined;
+    for (const group of [...this.#groups.keys()]) {
       if (group.leader === 0) continue;
-      const { usedBytes, largest } = measure(processesOf(table, group.leader).map((row) => row.pid));
+      if (table) this.#groups.set(group, pidsOf(table, group.leader));
+      const { usedBytes, largest } = measure(withDescendants([group.leader, ...(this.#groups.get(group) ?? [])]));
       group.peakBytes = Math.max(group.peakBytes, usedBytes);
-      if (usedBytes <= group.limitBytes || largest === undefined) continue;
-      killQuietly(largest);
-      group.outOfMemory({ pid: largest, isRuntime: largest === group.leader });
+      if (usedBytes > group.limitBytes && largest !== undefined) killLargest(group, largest);
     }
   }
 }
 
-function measure(pids: readonly number[]): { usedBytes: number; largest: number | undefined } {
+const pidsOf = (...arguments_: Parameters<typeof processesOf>): number[] =>
+  processesOf(...arguments_).map((row) => row.pid);
+
+function withDescendants(pids: readonly number[]): Set<number> {
+  const all = new Set(pids);
+  // A set's iterator visits what is added meanwhile.
+  for (const pid of all) for (const child of readChildren(pid)) all.add(child);
+  return all;
+}
+
+/** Numbers are used again: what is killed must be in the group now. */
+function killLargest(group: MonitoredGroup, pid: number): void {
+  if (!pidsOf(readProcessTable(), group.leader).includes(pid)) return;
+  killQuietly(pid);
+  group.outOfMemory({ pid, isRuntime: pid === group.leader });
+}
+
+function measure(pids: Iterable<number>): { usedBytes: number; largest: number | undefined } {
   let own = 0;
   let shared = 0;
   let largest: number | undefined;

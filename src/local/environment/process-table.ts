@@ -8,6 +8,8 @@ export interface ProcessRow {
   readonly session: number;
   /** Whether it has a controlling terminal: somebody works with it. */
   readonly terminal: boolean;
+  /** In clock ticks since boot. */
+  readonly started: number;
   readonly zombie: boolean;
 }
 
@@ -29,7 +31,8 @@ function listProc(): string[] {
   }
 }
 
-function readProcess(pid: number): ProcessRow | undefined {
+/** One process, or undefined when it is gone. */
+export function readProcess(pid: number): ProcessRow | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -37,13 +40,14 @@ function readProcess(pid: number): ProcessRow | undefined {
     return undefined;
   }
   // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
-  const [state, parent, group, session, terminal] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, parent, group, session, terminal, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return {
     pid,
     parent: Number(parent),
     group: Number(group),
     session: Number(session),
     terminal: terminal !== '0',
+    started: Number(rest[14]),
     zombie: state === 'Z' || state === 'X',
   };
 }
@@ -96,6 +100,15 @@ export function killQuietly(pid: number, signal: NodeJS.Signals = 'SIGKILL'): vo
     process.kill(pid, signal);
   } catch {
     // Gone in between, or not ours.
+  }
+}
+
+/** The children that a process's main thread has forked (proc_pid_task(5)); none where the kernel does not tell. */
+export function readChildren(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
   }
 }
 

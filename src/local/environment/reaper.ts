@@ -1,4 +1,11 @@
-import { folderAtWork, killQuietly, processesOf, readProcessTable } from './process-table.js';
+import {
+  folderAtWork,
+  killQuietly,
+  type ProcessRow,
+  processesOf,
+  readProcess,
+  readProcessTable,
+} from './process-table.js';
 
 /** Passes over the process table: what forks while it is being killed is found by the next one. */
 const MAX_PASSES = 5;
@@ -6,6 +13,8 @@ const MAX_PASSES = 5;
 interface Ending {
   readonly leader: number;
   readonly name: string;
+  /** When the runtime started, in clock ticks; what is older is not of this environment. */
+  readonly since: number;
   done(): void;
 }
 
@@ -27,29 +36,36 @@ export class Reaper {
    * @param name - the environment's folder below the run folder
    */
   end(leader: number, name: string): Promise<void> {
+    const since = readProcess(leader)?.started ?? 0;
     killQuietly(-leader);
     return new Promise((resolve) => {
       if (this.#endings.length === 0) setImmediate(() => this.#sweep());
-      this.#endings.push({ leader, name, done: resolve });
+      this.#endings.push({ leader, name, since, done: resolve });
     });
   }
 
   #sweep(): void {
     const endings = this.#endings;
     this.#endings = [];
-    for (let pass = 0; pass < MAX_PASSES && this.#killRemaining(endings) > 0; pass++);
+    // Daemons are rare, and looking for them is dear: again only where there was one.
+    let daemons = true;
+    for (let pass = 0; pass < MAX_PASSES; pass++) {
+      const table = readProcessTable().filter((row) => !row.zombie);
+      const members = new Set(endings.flatMap(({ leader }) => processesOf(table, leader).map((row) => row.pid)));
+      const strays: number[] = daemons ? this.#daemons(table, members, endings) : [];
+      for (const pid of [...members, ...strays]) killQuietly(pid);
+      if (members.size + strays.length === 0) break;
+      daemons = strays.length > 0;
+    }
     for (const ending of endings) ending.done();
   }
 
-  #killRemaining(endings: readonly Ending[]): number {
-    const table = readProcessTable().filter((row) => !row.zombie);
-    const doomed = new Set<number>();
-    for (const { leader } of endings) for (const row of processesOf(table, leader)) doomed.add(row.pid);
+  #daemons(table: readonly ProcessRow[], members: ReadonlySet<number>, endings: readonly Ending[]): number[] {
     const names = new Set(endings.map((ending) => ending.name));
-    for (const row of table) {
-      if (!doomed.has(row.pid) && names.has(folderAtWork(row, this.#runFolder) ?? '')) doomed.add(row.pid);
-    }
-    for (const pid of doomed) killQuietly(pid);
-    return doomed.size;
+    const since = Math.min(...endings.map((ending) => ending.since));
+    return table
+      .filter((row) => row.started >= since && !members.has(row.pid))
+      .filter((row) => names.has(folderAtWork(row, this.#runFolder) ?? ''))
+      .map((row) => row.pid);
   }
 }
