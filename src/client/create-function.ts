@@ -45,12 +45,7 @@ const RETENTION_DAYS: readonly number[] = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
-/**
- * Makes a function that can be invoked when this returns. If any part fails, all that was made before it is removed.
- *
- * @throws ValidationError before anything is sent; ImageError, RegistryError, FunctionError (`function-exists`,
- * `role-not-assumable`, `function-not-ready`), ScarError; the signal's reason
- */
+/** `ScarClient.createFunction`. */
 export function createFunction(context: ClientContext, options: CreateFunctionOptions): Promise<FunctionDescription> {
   const roleArn = checkOptions(context, options);
   return underClient(context, options.signal, async (signal) => {

@@ -23,11 +23,7 @@ export interface DeletedFunction {
   blobs: string[];
 }
 
-/**
- * Deletes a function and all that was made with it. Parts that are gone already are no failure: calling it twice is fine.
- *
- * @throws FunctionError `function-not-found` for a function that this package did not make; ScarError
- */
+/** `ScarClient.deleteFunction`. */
 export function deleteFunction(
   context: ClientContext,
   name: string,

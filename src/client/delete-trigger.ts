@@ -12,12 +12,7 @@ export interface TriggerSelection {
   suffix?: string;
 }
 
-/**
- * Stops a bucket from invoking a function. Fine if there is no such trigger.
- *
- * @returns the triggers that were removed
- * @throws ValidationError, FunctionError (`function-not-found`), ScarError; the signal's reason
- */
+/** `ScarClient.deleteTrigger`. */
 export function deleteTrigger(
   context: ClientContext,
   name: string,

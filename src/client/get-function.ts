@@ -16,11 +16,7 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/**
- * Describes a function.
- *
- * @throws FunctionError `function-not-found`; ScarError
- */
+/** `ScarClient.getFunction`. */
 export function getFunction(context: ClientContext, name: string, options: CallOptions = {}): Promise<FunctionDetails> {
   check.functionName(name);
   check.knownOptions(options, ['signal'], 'getFunction');

@@ -19,13 +19,7 @@ export interface InvokeOptions extends InvocationOverrides {
   signal?: AbortSignal;
 }
 
-/**
- * Runs the function once and waits for the container's end. How the container ended is in the result, also when it failed;
- * this throws when it cannot be run.
- *
- * @throws ValidationError, FunctionError (`function-not-found`), ScarError (`throttled`, `permission-denied`, `service`);
- * the signal's reason
- */
+/** `ScarClient.invoke`. */
 export function invoke(context: ClientContext, name: string, options: InvokeOptions = {}): Promise<InvocationResult> {
   check.functionName(name);
   check.knownOptions(options, [...OVERRIDE_NAMES, 'input', 'signal'], 'invoke');

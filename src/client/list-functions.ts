@@ -15,7 +15,7 @@ export interface ListFunctionsOptions extends CallOptions {
 /** Tags are read one function at a time, and Lambda allows 15 control calls a second. */
 const TAG_READS = 8;
 
-/** The Region's functions that this package made (tag `createdby=scar`), in Lambda's order. */
+/** `ScarClient.listFunctions`. */
 export function listFunctions(
   context: ClientContext,
   options: ListFunctionsOptions = {},

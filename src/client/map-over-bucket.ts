@@ -46,12 +46,7 @@ export interface MapRetryOptions {
   failures?: number;
 }
 
-/**
- * Runs a function once for each object of a bucket. Lazy: see {@link MapRun}.
- *
- * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError (`bucket-not-found`,
- * `permission-denied`); the signal's reason. What happens to a single object is never thrown: it is in its item.
- */
+/** `ScarClient.mapOverBucket`. */
 export function mapOverBucket(context: ClientContext, name: string, options: MapOptions): MapRun {
   checkOptions(name, options);
   const { bucket, prefix = '' } = options;

@@ -40,12 +40,7 @@ const HOLD_MS = 500;
 const HOLD_PER_EVENT_MS = 2;
 const MAX_HOLD_MS = 30_000;
 
-/**
- * Makes execution environments ready: started, with the image unpacked in `/tmp`. They stay so for as long as Lambda
- * keeps them idle, which is some minutes.
- *
- * @throws FunctionError (`function-not-found`; `invocation-failed` if not one became ready), ScarError; the signal's reason
- */
+/** `ScarClient.preheat`. */
 export function preheat(context: ClientContext, name: string, options: PreheatOptions = {}): Promise<PreheatResult> {
   check.functionName(name);
   check.knownOptions(options, ['environments', 'signal'], 'preheat');

@@ -7,12 +7,7 @@ import { Rollback } from './rollback.js';
 import { connectTrigger, describeTrigger, type TriggerDescription, triggerOf } from './trigger.js';
 import * as check from './validate.js';
 
-/**
- * Lets objects of a bucket invoke a function. The same trigger again changes nothing; what others configured stays.
- *
- * @throws ValidationError, also for a trigger that would make the function invoke itself for ever, or that overlaps with
- * another notification; FunctionError (`function-not-found`); ScarError; the signal's reason
- */
+/** `ScarClient.putTrigger`. */
 export function putTrigger(
   context: ClientContext,
   name: string,

@@ -66,47 +66,107 @@ export class ScarClient extends EventEmitter<ScarEvents> {
 
   // Asynchronous, so that what is wrong with the arguments rejects the promise, as every other failure does.
 
-  /** {@inheritDoc createFunction} */
+  /**
+   * Makes a function that can be invoked when this returns. If any part fails, all that was made before it is removed.
+   *
+   * @throws ValidationError before anything is sent; ImageError, RegistryError, FunctionError (`function-exists`,
+   * `role-not-assumable`, `function-not-ready`), ScarError; the signal's reason
+   */
   async createFunction(options: CreateFunctionOptions): Promise<FunctionDescription> {
     return createFunction(this.#context, options);
   }
 
+  /**
+   * Describes a function.
+   *
+   * @throws FunctionError `function-not-found`; ScarError
+   */
   async getFunction(name: string, options?: CallOptions): Promise<FunctionDetails> {
     return getFunction(this.#context, name, options);
   }
 
+  /** The Region's functions that this package made (tag `createdby=scar`), in Lambda's order. */
   async listFunctions(options?: ListFunctionsOptions): Promise<FunctionDescription[]> {
     return listFunctions(this.#context, options);
   }
 
+  /**
+   * Deletes a function and all that was made with it. Parts that are gone already are no failure: calling it twice is fine.
+   *
+   * @throws FunctionError `function-not-found` for a function that this package did not make; ScarError
+   */
   async deleteFunction(name: string, options?: DeleteFunctionOptions): Promise<DeletedFunction> {
     return deleteFunction(this.#context, name, options);
   }
 
+  /**
+   * Changes a function and waits until Lambda has taken it over. `environment` and `output` replace what was there. If any
+   * part fails, the parts before it are taken back.
+   *
+   * @throws ValidationError, ImageError, RegistryError, FunctionError (`function-not-found`, `function-not-ready`),
+   * ScarError; the signal's reason
+   */
   async updateFunction(name: string, options: UpdateFunctionOptions): Promise<FunctionDescription> {
     return updateFunction(this.#context, name, options);
   }
 
+  /**
+   * Lets objects of a bucket invoke a function. The same trigger again changes nothing; what others configured stays.
+   *
+   * @throws ValidationError, also for a trigger that would make the function invoke itself for ever, or that overlaps with
+   * another notification; FunctionError (`function-not-found`); ScarError; the signal's reason
+   */
   async putTrigger(name: string, trigger: TriggerOptions, options?: CallOptions): Promise<TriggerDescription> {
     return putTrigger(this.#context, name, trigger, options);
   }
 
+  /**
+   * Stops a bucket from invoking a function. Fine if there is no such trigger.
+   *
+   * @returns the triggers that were removed
+   * @throws ValidationError, FunctionError (`function-not-found`), ScarError; the signal's reason
+   */
   async deleteTrigger(name: string, selection: TriggerSelection, options?: CallOptions): Promise<TriggerDescription[]> {
     return deleteTrigger(this.#context, name, selection, options);
   }
 
+  /**
+   * Makes execution environments ready: started, with the image unpacked in `/tmp`. They stay so for as long as Lambda
+   * keeps them idle, which is some minutes.
+   *
+   * @throws FunctionError (`function-not-found`; `invocation-failed` if not one became ready), ScarError; the signal's reason
+   */
   async preheat(name: string, options?: PreheatOptions): Promise<PreheatResult> {
     return preheat(this.#context, name, options);
   }
 
+  /**
+   * Runs the function once and waits for the container's end. How the container ended is in the result, also when it failed;
+   * this throws when it cannot be run.
+   *
+   * @throws ValidationError, FunctionError (`function-not-found`), ScarError (`throttled`, `permission-denied`, `service`);
+   * the signal's reason
+   */
   async invoke(name: string, options?: InvokeOptions): Promise<InvocationResult> {
     return invoke(this.#context, name, options);
   }
 
+  /**
+   * Runs a function once for each object of a bucket. Lazy: see {@link MapRun}.
+   *
+   * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError (`bucket-not-found`,
+   * `permission-denied`); the signal's reason. What happens to a single object is never thrown: it is in its item.
+   */
   mapOverBucket(name: string, options: MapOptions): MapRun {
     return mapOverBucket(this.#context, name, options);
   }
 
+  /**
+   * Reads a function's log: events in the order in which CloudWatch tells them, each once, none left out that arrives within
+   * 30 s of its neighbours.
+   *
+   * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError; the signal's reason
+   */
   streamLogs(name: string, options?: StreamLogsOptions): LogStream {
     return streamLogs(this.#context, name, options);
   }

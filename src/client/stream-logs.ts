@@ -27,12 +27,7 @@ export interface StreamLogsOptions {
   signal?: AbortSignal;
 }
 
-/**
- * Reads a function's log: events in the order in which CloudWatch tells them, each once, none left out that arrives within
- * 30 s of its neighbours.
- *
- * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError; the signal's reason
- */
+/** `ScarClient.streamLogs`. */
 export function streamLogs(context: ClientContext, name: string, options: StreamLogsOptions = {}): LogStream {
   checkOptions(name, options);
   const log: LogSource = {

@@ -39,13 +39,7 @@ export interface UpdateFunctionOptions extends Omit<FunctionOptions, 'script' | 
   args?: string[] | null;
 }
 
-/**
- * Changes a function and waits until Lambda has taken it over. `environment` and `output` replace what was there. If any
- * part fails, the parts before it are taken back.
- *
- * @throws ValidationError, ImageError, RegistryError, FunctionError (`function-not-found`, `function-not-ready`),
- * ScarError; the signal's reason
- */
+/** `ScarClient.updateFunction`. */
 export function updateFunction(
   context: ClientContext,
   name: string,
