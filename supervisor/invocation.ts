@@ -20,6 +20,7 @@ import { type EventRecord, isAnswered, type ParsedEvent, parseEvent } from './ev
 import { asFailure, Failure } from './failure.js';
 import { OutcomeRecorder } from './outcome.js';
 import { findOutputFiles } from './output-files.js';
+import { fitResponse } from './response-size.js';
 import { isFolderMarker, stageIn } from './stage-in.js';
 import { outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
 
@@ -66,6 +67,7 @@ export function createHandler(
     const invocation: Invocation = { house, requestId, budget, options, triggered: !answered, response };
     if (options.action === 'preheat') response.outcomes.push(await preheat(invocation));
     for (const record of records) response.outcomes.push(await serve(record, invocation));
+    fitResponse(response);
     reportFailures(response, house, answered);
     return response;
   };

@@ -7,8 +7,20 @@ import { CommandError } from '../lib/command.mjs';
 import { writeLayout } from '../lib/oci-layout.mjs';
 import { progressLine } from '../lib/progress-line.mjs';
 
-/** What the image is made of; the cache's key is its digest. */
-const recipe = {
+/**
+ * What an image is made of; the cache's key is its digest.
+ *
+ * @typedef {object} Recipe
+ * @property {string} suite - of Debian
+ * @property {string} variant - mmdebstrap's
+ * @property {string[]} packages
+ * @property {string[]} excluded - patterns of paths that dpkg leaves out
+ * @property {string[]} [hooks] - further options of mmdebstrap
+ * @property {object} config - Env, Entrypoint, Cmd, WorkingDir, User
+ */
+
+/** @type {Recipe} */
+const pictures = {
   suite: 'bookworm',
   // Debian's essential packages without apt, which nothing needs at run time.
   variant: 'essential',
@@ -22,18 +34,19 @@ const recipe = {
 };
 
 /**
- * A Debian 12 image with ImageMagick, made of Debian's packages: no registry and no container engine is involved.
+ * A Debian image, made of Debian's packages: no registry and no container engine is involved.
  *
- * @param {string} cache - folder that keeps it
+ * @param {string} cache - folder that keeps it, and no other image
+ * @param {Recipe} [recipe] - default: Debian 12 with ImageMagick
  * @returns {Promise<string>} its reference, `oci:DIRECTORY:TAG`
  */
-export async function debianImage(cache) {
+export async function debianImage(cache, recipe = pictures) {
   const key = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 12);
   const name = `image-${key}`;
   const layout = join(cache, name);
   if (!existsSync(layout)) {
     mkdirSync(cache, { recursive: true });
-    await build(layout);
+    await build(layout, recipe);
     for (const other of readdirSync(cache)) {
       if (other.startsWith('image-') && other !== name) rmSync(join(cache, other), { recursive: true, force: true });
     }
@@ -41,13 +54,17 @@ export async function debianImage(cache) {
   return `oci:${layout}:latest`;
 }
 
-/** @param {string} layout */
-async function build(layout) {
-  const line = progressLine(`image: Debian 12 with ${recipe.packages.join(' ')}, from packages`);
+/**
+ * @param {string} layout
+ * @param {Recipe} recipe
+ */
+async function build(layout, recipe) {
+  const line = progressLine(`image: Debian ${recipe.suite} with ${recipe.packages.join(' ')}, from packages`);
   const args = [
     `--variant=${recipe.variant}`,
     `--include=${recipe.packages.join(',')}`,
     ...recipe.excluded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
+    ...(recipe.hooks ?? []),
     // A container's /dev is its host's.
     '--skip=output/dev',
     '--format=tar',

@@ -60,6 +60,8 @@ interface ContainerFacts {
   signal: string | null;
   /** What was staged out, also after a failure: nothing that the container wrote is lost. */
   outputs: OutputObject[];
+  /** How many more were staged out and are not listed, as the response would pass Lambda's limit of 6 MB. */
+  outputsOmitted?: number;
   /** The end of what it wrote, for people; the log has all of it. */
   stdout: OutputTail;
   stderr: OutputTail;

@@ -13,19 +13,29 @@ export const CONTAINER_VARIABLES = {
   outputDirectory: ['SCAR_OUTPUT_DIR', 'TMP_OUTPUT_DIR'],
   objectKey: ['STORAGE_OBJECT_KEY'],
   eventTime: ['EVENT_TIME'],
-  /** The event as JSON, as it came. */
+  /**
+   * The event as JSON, as if this container's record had come alone. Not set for an event above 128 KiB, which is Linux's
+   * limit of a variable: `/tmp/$REQUEST_ID/event.json` always has it.
+   */
   event: ['EVENT'],
+  /** IPv4 address of the execution environment (v1). */
   instanceIp: ['INSTANCE_IP'],
+  /** `/var/task/extra`: the package's folder `extra/`, where users put further files (v1). Not set if there is none. */
   extraPayload: ['EXTRA_PAYLOAD'],
 } as const;
 
-/** The function's variables that the container gets as they are: its credentials (the paper, section 3) and its Region. */
+/**
+ * The function's variables that the container gets as they are: its credentials (the paper, section 3), its Region, and
+ * where AWS is if not at its usual addresses, so that an AWS CLI in the container talks to the embedded engine on a laptop.
+ */
 export const CREDENTIAL_VARIABLES = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
   'AWS_REGION',
   'AWS_DEFAULT_REGION',
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_S3',
 ] as const;
 
 /** Folders of one invocation below `/tmp/$REQUEST_ID` (the paper, section 3). */

@@ -14,6 +14,7 @@ import {
   SCRIPT_FILE,
   SPEC_FILE,
 } from '../../src/contract/index.js';
+import { imageBlobs, openImage, resolveImage } from '../../src/oci/index.js';
 import { removeTree } from '../../src/util/remove-tree.js';
 import type { MemoryImage } from './memory-image.js';
 import { type S3Engine, startS3Engine } from './s3-engine.js';
@@ -25,10 +26,13 @@ const runner = 'inroot-amd64';
 /** Why the built supervisor cannot run here, in one line; undefined when it can. */
 export const supervisorMissing = existsSync(join(built, runner)) ? undefined : 'needs dist/: npm run build';
 
+const PLATFORM = { os: 'linux', architecture: 'amd64' } as const;
+
 export const IMAGES_BUCKET = 'images';
 
 export interface FunctionOptions {
-  image: MemoryImage;
+  /** In memory, or a reference to a layout on the disk: `oci:DIR:TAG`. */
+  image: MemoryImage | string;
   script?: string | Buffer;
   spec?: Partial<FunctionSpec>;
   /** The user's variables. */
@@ -94,8 +98,8 @@ export class FunctionBench implements AsyncDisposable {
     const tmp = options.tmp ?? join(this.folder, `${id}-tmp`);
     for (const path of [folder, tmp]) mkdirSync(path, { recursive: true });
     chmodSync(tmp, 0o1777);
-    await this.#upload(image, `${id}/`);
-    writeFileSync(join(folder, SPEC_FILE), JSON.stringify(makeSpec(options, `${id}/`, spec)));
+    const digest = await this.#upload(image, `${id}/`);
+    writeFileSync(join(folder, SPEC_FILE), JSON.stringify(makeSpec(options, digest, `${id}/`, spec)));
     if (script !== undefined) writeFileSync(join(folder, SCRIPT_FILE), script, { mode: 0o755 });
     copyFileSync(join(built, 'index.mjs'), join(folder, 'index.mjs'));
     copyFileSync(join(built, runner), join(folder, runner));
@@ -120,11 +124,23 @@ export class FunctionBench implements AsyncDisposable {
     return started;
   }
 
-  async #upload(image: MemoryImage, prefix: string): Promise<void> {
-    const blobs = [...image.blobs, [image.resolved.digest, image.manifestBytes] as const];
-    for (const [digest, bytes] of blobs) {
-      await this.store.write({ bucket: IMAGES_BUCKET, key: `${prefix}blobs/${digest.replace(':', '/')}` }, bytes);
+  /** Puts an image's blobs where a function looks for them, as the client does. Returns its digest. */
+  async #upload(image: MemoryImage | string, prefix: string): Promise<string> {
+    const address = (digest: string) => ({ bucket: IMAGES_BUCKET, key: `${prefix}blobs/${digest.replace(':', '/')}` });
+    if (typeof image !== 'string') {
+      for (const [digest, bytes] of image.blobs) await this.store.write(address(digest), bytes);
+      await this.store.write(address(image.resolved.digest), image.manifestBytes);
+      return image.resolved.digest;
     }
+    const source = openImage(image);
+    const resolved = await resolveImage(source, PLATFORM);
+    const blobs = image.split(':')[1] ?? '';
+    for (const { digest } of imageBlobs(resolved)) {
+      await this.store.writeFile(address(digest), join(blobs, 'blobs', digest.replace(':', '/')));
+    }
+    await this.store.write(address(resolved.digest), resolved.manifestBytes);
+    await source.close();
+    return resolved.digest;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,13 +150,18 @@ export class FunctionBench implements AsyncDisposable {
   }
 }
 
-function makeSpec({ image, script }: FunctionOptions, prefix: string, spec: Partial<FunctionSpec> = {}): FunctionSpec {
+function makeSpec(
+  { image, script }: FunctionOptions,
+  digest: string,
+  prefix: string,
+  spec: Partial<FunctionSpec> = {},
+): FunctionSpec {
   return {
     version: 1,
-    imageReference: image.reference,
-    imageDigest: image.resolved.digest,
+    imageReference: typeof image === 'string' ? image : image.reference,
+    imageDigest: digest,
     imageLocation: { type: 's3', bucket: IMAGES_BUCKET, prefix },
-    platform: { os: 'linux', architecture: 'amd64' },
+    platform: PLATFORM,
     hasScript: script !== undefined,
     output: [],
     reserveMs: 1_000,
