@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
 import { objectStore } from '../../src/aws/s3.js';
 import {
@@ -16,6 +18,7 @@ import {
 } from '../../src/contract/index.js';
 import { imageBlobs, openImage, resolveImage } from '../../src/oci/index.js';
 import { removeTree } from '../../src/util/remove-tree.js';
+import { jailed } from './jail/jail.js';
 import type { MemoryImage } from './memory-image.js';
 import { type S3Engine, startS3Engine } from './s3-engine.js';
 
@@ -41,8 +44,8 @@ export interface FunctionOptions {
   environment?: Record<string, string>;
   /** Folder for `/tmp`. Default: a new one. */
   tmp?: string;
-  /** Runs the environment by this command, e.g. a jail. */
-  launcher?: readonly string[];
+  /** Runs the environment under Lambda's restrictions; needs root. */
+  jailed?: boolean;
 }
 
 export interface InvokeOptions {
@@ -92,7 +95,7 @@ export class FunctionBench implements AsyncDisposable {
 
   /** Makes a function and starts an environment for it. */
   async start(options: FunctionOptions): Promise<FunctionEnvironment> {
-    const { image, script, spec, variables = {}, launcher = [] } = options;
+    const { image, script, spec, variables = {} } = options;
     const id = `f${this.#functions++}`;
     const folder = join(this.folder, id);
     const tmp = options.tmp ?? join(this.folder, `${id}-tmp`);
@@ -107,8 +110,8 @@ export class FunctionBench implements AsyncDisposable {
     const prefixed = Object.entries(variables).map(([name, value]) => [`${CONTAINER_VARIABLE_PREFIX}${name}`, value]);
     const environment = {
       PATH: process.env.PATH ?? '/usr/bin:/bin',
-      LAMBDA_TASK_ROOT: folder,
-      TMPDIR: tmp,
+      // On Lambda TMPDIR is not set, and the package is where the user cannot write.
+      ...(options.jailed ? { LAMBDA_TASK_ROOT: '/tmp/task' } : { LAMBDA_TASK_ROOT: folder, TMPDIR: tmp }),
       AWS_LAMBDA_FUNCTION_NAME: id,
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
       AWS_LAMBDA_LOG_STREAM_NAME: `2026/01/01/[$LATEST]${id}`,
@@ -119,7 +122,9 @@ export class FunctionBench implements AsyncDisposable {
       ...Object.fromEntries(prefixed),
       ...options.environment,
     };
-    const started = await FunctionEnvironment.start(tmp, launcher, environment);
+    const command = [process.execPath, join(import.meta.dirname, 'function-host.mjs')];
+    const launched = options.jailed ? jailed({ tmp, mounts: [{ source: folder, name: 'task' }] }, command) : command;
+    const started = await FunctionEnvironment.start(tmp, launched, environment);
     this.#environments.push(started);
     return started;
   }
@@ -170,48 +175,65 @@ function makeSpec(
 }
 
 interface Reply {
-  id?: number;
-  ready?: true;
+  id: number;
   response?: InvocationResponse;
-  error?: { name: string; message: string; code?: string };
+  error?: { message: string; code?: string };
 }
 
 /** One execution environment: a process that serves one event after the other. */
 export class FunctionEnvironment {
-  /** All that the function logged. */
-  log = '';
+  readonly #log: () => string;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
+  readonly #socket: Socket;
   #sequence = 0;
 
   private constructor(
     /** Its `/tmp` on the host. */
     readonly tmp: string,
     readonly process: ChildProcess,
+    socket: Socket,
+    log: () => string,
   ) {
-    for (const stream of [process.stdout, process.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.log += text;
-      });
-    }
-    process.on('message', (reply: Reply) => {
-      if (reply.id !== undefined) this.#waiting.get(reply.id)?.(reply);
+    this.#log = log;
+    this.#socket = socket;
+    createInterface({ input: socket }).on('line', (line) => {
+      const reply = JSON.parse(line) as Reply;
+      this.#waiting.get(reply.id)?.(reply);
     });
+    socket.on('error', () => {});
     process.on('exit', () => {
-      for (const answer of this.#waiting.values()) answer({ error: { name: 'Ended', message: this.log } });
+      for (const [id, answer] of this.#waiting) answer({ id, error: { message: 'The environment ended' } });
     });
+  }
+
+  /** All that the function logged so far. */
+  get log(): string {
+    return this.#log();
   }
 
   static async start(
     tmp: string,
-    launcher: readonly string[],
+    [program = '', ...args]: readonly string[],
     environment: Record<string, string>,
   ): Promise<FunctionEnvironment> {
-    const [program, ...args] = [...launcher, process.execPath, join(import.meta.dirname, 'function-host.mjs')];
-    const child = spawn(program ?? '', args, { env: environment, cwd: '/', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-    const started = new FunctionEnvironment(tmp, child);
-    const first = await Promise.race([once(child, 'message'), once(child, 'exit')]);
-    if ((first[0] as Reply | null)?.ready !== true) throw new Error(`The function did not start:\n${started.log}`);
-    return started;
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const child = spawn(program, [...args, String(port)], {
+      env: environment,
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let log = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        log += text;
+      });
+    }
+    const [first] = (await Promise.race([once(server, 'connection'), once(child, 'exit')])) as [unknown];
+    server.close();
+    if (!(first instanceof Socket)) throw new Error(`The function did not start:\n${log}`);
+    return new FunctionEnvironment(tmp, child, first, () => log);
   }
 
   /** Sends an event and gives what the handler answers; what it throws is thrown. */
@@ -220,10 +242,10 @@ export class FunctionEnvironment {
     const { requestId = `request-${id}`, timeoutMs = 30_000 } = options;
     const reply = await new Promise<Reply>((resolve) => {
       this.#waiting.set(id, resolve);
-      this.process.send({ id, event, requestId, timeoutMs });
+      this.#socket.write(`${JSON.stringify({ id, event, requestId, timeoutMs })}\n`);
     });
     if (reply.response) return reply.response;
-    throw Object.assign(new Error(reply.error?.message), reply.error);
+    throw Object.assign(new Error(`${reply.error?.message}\nIts log:\n${this.log}`), { code: reply.error?.code });
   }
 
   /** Invokes with one container to run, and gives its outcome. */
