@@ -165,8 +165,9 @@ async function sendOutputs(
   recorder: OutcomeRecorder,
   { house, requestId, options, triggered, budget }: Invocation,
 ): Promise<void> {
+  const { tmp, request, output } = folders.host;
   const view = new FileView(process.rootfs, process.binds);
-  const { files, skipped } = findOutputFiles(folders.host.output, folders.output, view);
+  const { files, skipped } = findOutputFiles([tmp, request, output], folders.output, view);
   for (const { path, reason } of skipped) house.log.write(`scar: output ${path} is left out: ${reason}\n`);
   if (files.length === 0 && input) {
     house.log.write(

@@ -23,11 +23,11 @@ const SLASH = Buffer.from('/');
  * Finds every file below the output folder, in the order of their names. A symbolic link counts as the file that it leads
  * to *in the container* (never the host's); links to folders, pipes, sockets and devices are skipped, and told.
  *
- * @param host - the folder on the host
- * @param guest - the same in the container
+ * @param way - the folder on the host, behind the folders above it that the container could have closed or replaced
+ * @param guest - the same folder in the container
  */
 export function findOutputFiles(
-  host: string,
+  way: readonly string[],
   guest: string,
   view: FileView,
 ): { files: OutputFile[]; skipped: SkippedEntry[] } {
@@ -51,9 +51,17 @@ export function findOutputFiles(
       }
     }
   };
-  if (lstatSync(host, { throwIfNoEntry: false })?.isDirectory()) visit(Buffer.from(host), '');
+  const host = way.every(openFolder) ? way.at(-1) : undefined;
+  if (host !== undefined) visit(Buffer.from(host), '');
   else skipped.push({ path: '.', reason: 'the container replaced or removed its output folder' });
   return { files, skipped };
+}
+
+/** Opens a folder to its owner; false if there is none, or something else in its place. */
+function openFolder(path: string): boolean {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return false;
+  chmodSync(path, 0o700);
+  return true;
 }
 
 function sorted(folder: Buffer): Dirent<Buffer>[] {

@@ -20,7 +20,7 @@ export interface ContainerFolders {
   input: string;
   output: string;
   /** Host paths of the same. */
-  host: { request: string; input: string; output: string };
+  host: { tmp: string; request: string; input: string; output: string };
   /** Folder in the container with what the package brings along. */
   extraPayload: string | undefined;
   binds: { host: string; container: string }[];
@@ -50,7 +50,7 @@ export function makeFolders(
     request: `/tmp/${requestId}`,
     input: `/tmp/${requestId}/${INPUT_FOLDER}`,
     output: `/tmp/${requestId}/${OUTPUT_FOLDER}`,
-    host: { request, input: join(request, INPUT_FOLDER), output: join(request, OUTPUT_FOLDER) },
+    host: { tmp, request, input: join(request, INPUT_FOLDER), output: join(request, OUTPUT_FOLDER) },
     extraPayload: extraPayload && EXTRA_PAYLOAD,
     binds: [
       { host: tmp, container: '/tmp' },

@@ -241,6 +241,7 @@ export class FunctionEnvironment {
     const id = this.#sequence++;
     const { requestId = `request-${id}`, timeoutMs = 30_000 } = options;
     const reply = await new Promise<Reply>((resolve) => {
+      if (this.#hasEnded) resolve({ id, error: { message: 'The environment has ended' } });
       this.#waiting.set(id, resolve);
       this.#socket.write(`${JSON.stringify({ id, event, requestId, timeoutMs })}\n`);
     });
@@ -256,9 +257,13 @@ export class FunctionEnvironment {
     return outcome;
   }
 
+  get #hasEnded(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
+  }
+
   /** Ends it as a crash or Lambda does. */
   async kill(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    if (this.#hasEnded) return;
     this.process.kill('SIGKILL');
     await once(this.process, 'exit');
   }
