@@ -121,7 +121,11 @@ function isZlibError(error: unknown): boolean {
 
 function damaged(where: string, cause: unknown): ImageError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new ImageError('image-corrupt', `${where} cannot be decompressed: ${reason}. Push the image anew.`, { cause });
+  return new ImageError(
+    'image-corrupt',
+    `${where} cannot be decompressed: ${reason}. Try again, or push the image anew.`,
+    { cause },
+  );
 }
 
 /** The first bytes (fewer if there are no more), and the whole from its beginning. */
