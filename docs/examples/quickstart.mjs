@@ -14,7 +14,7 @@ import { check } from './quickstart/check.mjs';
 import { followLog } from './quickstart/log.mjs';
 import { help, parseOptions, UsageError } from './quickstart/options.mjs';
 import { progressBar } from './quickstart/progress.mjs';
-import { printSummary, say } from './quickstart/report.mjs';
+import { printSummary, tell } from './quickstart/report.mjs';
 import { grayify } from './quickstart/scripts.mjs';
 
 /** A client of AWS, or of an engine that lives in this process: what follows is the same for both. */
@@ -29,7 +29,8 @@ export async function quickstart(options, signal) {
   const scar = await connect(options);
   const name = `scar-quickstart-${randomBytes(4).toString('hex')}`;
   const bucket = options.bucket ?? name;
-  const prefix = `${name}/`;
+  // Below this lies all that the run makes; in a bucket of its own, all.
+  const prefix = options.bucket ? `${name}/` : '';
   const undo = [() => scar.close()];
   try {
     if (!options.bucket) {
@@ -56,7 +57,7 @@ async function run(scar, { name, bucket, prefix, image, pictures, ...options }, 
 
   const keys = await upload(scar.s3, { bucket, prefix: input, folder: pictures, signal });
   if (keys.length === 0) throw new UsageError(`there is no JPEG file in ${pictures}`);
-  say('bucket', `${keys.length} photographs in ${bucket}/${input}`);
+  tell('bucket', `${keys.length} photographs in ${bucket}/${input}`);
 
   await scar.createFunction({
     name,
@@ -68,11 +69,11 @@ async function run(scar, { name, bucket, prefix, image, pictures, ...options }, 
     output: [{ bucket, prefix: `${prefix}output/` }],
     signal,
   });
-  say('function', `${name}, from ${image}`);
+  tell('function', `${name}, from ${image}`);
 
   const concurrency = Math.min(keys.length, options.concurrency ?? (options.aws ? 1_000 : availableParallelism()));
   const preheat = await scar.preheat(name, { environments: concurrency, signal });
-  say('preheat', `${preheat.environments} execution environments hold the image`);
+  tell('preheat', `${preheat.environments} execution environments hold the image`);
 
   const { summary, outputs, failures } = await grayifyAll(scar, {
     name,
@@ -107,9 +108,10 @@ async function grayifyAll(scar, { name, bucket, input, concurrency, total, verbo
   const bar = progressBar('gray', total);
   let logged = 0;
   const log = followLog(scar, name, (line) => {
-    if (line.startsWith('grayified')) logged += 1;
+    const fromScript = line.startsWith('grayified');
+    if (fromScript) logged += 1;
     if (verbose) console.log(line);
-    else bar.note(line);
+    else if (fromScript) bar.note(line);
   });
   const map = scar.mapOverBucket(name, { bucket, prefix: input, concurrency, signal });
   map.on('progress', ({ done }) => bar.update(done));
@@ -130,7 +132,7 @@ async function grayifyAll(scar, { name, bucket, input, concurrency, total, verbo
     bar.stop();
     await log.stop();
   }
-  say('log', `${logged} of ${total} containers reported in`);
+  tell('log', `${logged} of ${total} containers reported in`);
   return { summary: map.summary, outputs, failures };
 }
 

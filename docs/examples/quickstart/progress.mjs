@@ -8,7 +8,7 @@ import { Presets, SingleBar } from 'cli-progress';
  */
 export function progressBar(label, total) {
   if (!process.stdout.isTTY) return lines(label, total);
-  const format = `${label} {bar} {value}/{total} | {duration_formatted} | {note}`;
+  const format = `${label.padEnd(10)} {bar} {value}/{total} | {duration_formatted} | {note}`;
   const bar = new SingleBar(
     { format, hideCursor: true, barsize: 30, fps: 10, clearOnComplete: false },
     Presets.shades_classic,
@@ -33,7 +33,7 @@ function lines(label, total) {
     /** @param {number} done */
     update(done) {
       const tenths = Math.floor((done * 10) / total);
-      if (tenths > printed) console.log(`${label} ${done}/${total}`);
+      if (tenths > printed) console.log(`${label.padEnd(10)} ${done}/${total}`);
       printed = Math.max(printed, tenths);
     },
     note() {},

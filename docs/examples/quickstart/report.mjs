@@ -1,6 +1,11 @@
-/** A line of what happens. @param {string} what @param {string} text */
-export function say(what, text) {
+/** A line of the report. @param {string} what @param {string} text */
+function say(what, text) {
   console.log(`${what.padEnd(10)} ${text}`);
+}
+
+/** Tells what has just been done, and how long after the start. @param {string} what @param {string} text */
+export function tell(what, text) {
+  say(what, `${text} (after ${(performance.now() / 1_000).toFixed(1)} s)`);
 }
 
 /**
