@@ -15,7 +15,9 @@ import {
 } from './invocation.js';
 import { readInvocation, unanswered } from './invocation-result.js';
 import { Admission } from './map/admission.js';
+import type { MapItem } from './map/item.js';
 import { MapRun, type RunControl } from './map/run.js';
+import { SignalFan } from './map/signal-fan.js';
 import { Tally } from './map/tally.js';
 import * as check from './validate.js';
 
@@ -90,6 +92,7 @@ interface MapWork {
   region: string;
   scar: InvocationOptions;
   admission: Admission;
+  signals: SignalFan;
   limits: RetryLimits;
   /** How often an object whose container or function failed runs again. */
   failures: number;
@@ -114,6 +117,7 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
     bucket: options.bucket,
     region,
     scar,
+    signals: new SignalFan(signal, concurrency),
     admission: new Admission(concurrency, signal, () => tally.throttled()),
     limits: {
       attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
@@ -124,22 +128,24 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
 }
 
 /** One object's way to its result. */
-async function mapObject(map: MapWork, object: ListedObject) {
+async function mapObject(map: MapWork, object: ListedObject): Promise<MapItem> {
   const { context, run, functionName, bucket } = map;
   const { key, bytes: size } = object;
   const payload = encodeEvent({ Records: [objectRecord({ bucket, ...object }, map.region)], scar: map.scar });
+  const signal = map.signals.next();
   let attempts = 0;
   let throttles = 0;
   let billedMs = 0;
   for (let again = map.failures; ; again--) {
-    const sent = await sendInvocation(context, functionName, payload, run.signal, map.limits, map.admission);
+    const sent = await sendInvocation(context, functionName, payload, signal, map.limits, map.admission);
     attempts += sent.attempts;
     throttles += sent.throttles;
     const ran = 'raw' in sent;
     const result = ran ? readInvocation(functionName, sent.raw, attempts) : unanswered(sent.error, attempts);
     billedMs += result.billedMs ?? 0;
     if (ran && result.status === 'failed' && again > 0) continue;
-    const item = { ...result, ...(result.billedMs !== undefined && { billedMs }), bucket, key, size };
+    if (result.billedMs !== undefined) result.billedMs = billedMs;
+    const item: MapItem = Object.assign(result, { bucket, key, size });
     run.tally.record(item, throttles);
     run.progressed();
     return item;
