@@ -71,6 +71,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    *
    * @throws ValidationError before anything is sent; ImageError, RegistryError, FunctionError (`function-exists`,
    * `role-not-assumable`, `function-not-ready`), ScarError; the signal's reason
+   * @example
+   * await scar.createFunction({ name: 'gray', image: 'debian:12', script: './gray.sh', memoryMiB: 1024 });
    */
   async createFunction(options: CreateFunctionOptions): Promise<FunctionDescription> {
     return createFunction(this.#context, options);
@@ -80,6 +82,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Describes a function.
    *
    * @throws FunctionError `function-not-found`; ScarError
+   * @example
+   * const { image, state, triggers } = await scar.getFunction('gray');
    */
   async getFunction(name: string, options?: CallOptions): Promise<FunctionDetails> {
     return getFunction(this.#context, name, options);
@@ -94,6 +98,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Deletes a function and all that was made with it. Parts that are gone already are no failure: calling it twice is fine.
    *
    * @throws FunctionError `function-not-found` for a function that this package did not make; ScarError
+   * @example
+   * const { blobs } = await scar.deleteFunction('gray');
    */
   async deleteFunction(name: string, options?: DeleteFunctionOptions): Promise<DeletedFunction> {
     return deleteFunction(this.#context, name, options);
@@ -105,6 +111,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    *
    * @throws ValidationError, ImageError, RegistryError, FunctionError (`function-not-found`, `function-not-ready`),
    * ScarError; the signal's reason
+   * @example
+   * await scar.updateFunction('gray', { memoryMiB: 2048, script: './better.sh' });
    */
   async updateFunction(name: string, options: UpdateFunctionOptions): Promise<FunctionDescription> {
     return updateFunction(this.#context, name, options);
@@ -115,6 +123,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    *
    * @throws ValidationError, also for a trigger that would make the function invoke itself for ever, or that overlaps with
    * another notification; FunctionError (`function-not-found`); ScarError; the signal's reason
+   * @example
+   * await scar.putTrigger('gray', { bucket: 'photos', prefix: 'input/', suffix: '.jpg' });
    */
   async putTrigger(name: string, trigger: TriggerOptions, options?: CallOptions): Promise<TriggerDescription> {
     return putTrigger(this.#context, name, trigger, options);
@@ -125,6 +135,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    *
    * @returns the triggers that were removed
    * @throws ValidationError, FunctionError (`function-not-found`), ScarError; the signal's reason
+   * @example
+   * await scar.deleteTrigger('gray', { bucket: 'photos' });
    */
   async deleteTrigger(name: string, selection: TriggerSelection, options?: CallOptions): Promise<TriggerDescription[]> {
     return deleteTrigger(this.#context, name, selection, options);
@@ -135,6 +147,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * keeps them idle, which is some minutes.
    *
    * @throws FunctionError (`function-not-found`; `invocation-failed` if not one became ready), ScarError; the signal's reason
+   * @example
+   * const { environments, coldStarts } = await scar.preheat('gray', { environments: 50 });
    */
   async preheat(name: string, options?: PreheatOptions): Promise<PreheatResult> {
     return preheat(this.#context, name, options);
@@ -146,6 +160,9 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    *
    * @throws ValidationError, FunctionError (`function-not-found`), ScarError (`throttled`, `permission-denied`, `service`);
    * the signal's reason
+   * @example
+   * const result = await scar.invoke('gray', { input: { bucket: 'photos', key: 'input/cat.jpg' } });
+   * if (result.status === 'failed') throw result.error;
    */
   async invoke(name: string, options?: InvokeOptions): Promise<InvocationResult> {
     return invoke(this.#context, name, options);
@@ -156,6 +173,9 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    *
    * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError (`bucket-not-found`,
    * `permission-denied`); the signal's reason. What happens to a single object is never thrown: it is in its item.
+   * @example
+   * const run = scar.mapOverBucket('gray', { bucket: 'photos', prefix: 'input/', concurrency: 1000 });
+   * for await (const item of run) console.log(item.key, item.status, item.error?.message);
    */
   mapOverBucket(name: string, options: MapOptions): MapRun {
     return mapOverBucket(this.#context, name, options);
@@ -166,6 +186,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * 30 s of its neighbours.
    *
    * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError; the signal's reason
+   * @example
+   * for await (const { message } of scar.streamLogs('gray', { requestId, follow: true })) console.log(message);
    */
   streamLogs(name: string, options?: StreamLogsOptions): LogStream {
     return streamLogs(this.#context, name, options);
