@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EnvironmentBench, invoke } from '../../support/environments.js';
 
@@ -79,8 +79,15 @@ describe.skipIf(withoutCurl)(`a runtime of the function's own ${withoutCurl ?? '
   });
 });
 
+/** Where this Node's headers are: without them, node-gyp would download them. */
+const NODE_PREFIX = dirname(dirname(process.execPath));
+
 /** AWS's own runtime client builds its native part when it is installed. */
-const withoutTools = missing(['cmake', 'automake', 'libtoolize', 'g++', 'python3', 'npm']);
+const withoutTools =
+  missing(['cmake', 'automake', 'libtoolize', 'g++', 'python3', 'npm']) ??
+  (existsSync(join(NODE_PREFIX, 'include/node/node.h'))
+    ? undefined
+    : `needs Node's headers in ${NODE_PREFIX}/include/node`);
 describe.skipIf(withoutTools)(`AWS's own runtime client ${withoutTools ?? ''}`, () => {
   const VERSION = '3.3.0';
   const home = join(resolve(import.meta.dirname, '../../..'), '.cache', `aws-lambda-ric-${VERSION}`);
@@ -91,7 +98,8 @@ describe.skipIf(withoutTools)(`AWS's own runtime client ${withoutTools ?? ''}`, 
     rmSync(home, { recursive: true, force: true });
     mkdirSync(home, { recursive: true });
     const flags = ['--no-audit', '--no-fund', '--no-save', '--prefix', home];
-    execFileSync('npm', ['install', ...flags, `aws-lambda-ric@${VERSION}`], { stdio: 'pipe' });
+    const env = { ...process.env, npm_config_nodedir: NODE_PREFIX, npm_package_config_node_gyp_nodedir: NODE_PREFIX };
+    execFileSync('npm', ['install', ...flags, `aws-lambda-ric@${VERSION}`], { stdio: 'pipe', env });
   });
 
   const environment = (handler: string) =>
