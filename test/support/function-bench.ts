@@ -122,7 +122,9 @@ export class FunctionBench implements AsyncDisposable {
       ...Object.fromEntries(prefixed),
       ...options.environment,
     };
-    const command = [process.execPath, join(import.meta.dirname, 'function-host.mjs')];
+    // Beside the package, as the jail's user may not be let into the folders above this repository.
+    copyFileSync(join(import.meta.dirname, 'function-host.mjs'), join(folder, 'function-host.mjs'));
+    const command = [process.execPath, join(environment.LAMBDA_TASK_ROOT, 'function-host.mjs')];
     const launched = options.jailed ? jailed({ tmp, mounts: [{ source: folder, name: 'task' }] }, command) : command;
     const started = await FunctionEnvironment.start(tmp, launched, environment);
     this.#environments.push(started);
