@@ -1,0 +1,202 @@
+// From an image in an OCI layout to the end of its first process: ours against `gzip -dc | tar x` of the same layers,
+// skopeo + umoci, and podman where it is installed. All of them start from the same files and write to the same disk.
+//   SCAR_BENCH_IMAGE=oci:DIR[:TAG]   another image than the quickstart's
+//   SCAR_BENCH_FOLDER=DIR            another disk than that of the temporary folder (/dev/shm leaves the disk out)
+//   SCAR_BENCH_RUNS=N                default 5
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'tsup';
+import { capture, repository } from '../../scripts/lib/command.mjs';
+import { figure, median, printTable } from './lib/figures.mjs';
+import { image as quickstartImage } from './lib/image.mjs';
+
+const runs = Number(process.env.SCAR_BENCH_RUNS ?? 5);
+const targets = { timeOfTar: 1.1, diskOfRootfs: 1.05, rssMiB: 150 };
+const isRoot = process.getuid?.() === 0;
+
+const reference = process.env.SCAR_BENCH_IMAGE ?? (await quickstartImage());
+const layers = readLayout(reference);
+const work = mkdtempSync(join(process.env.SCAR_BENCH_FOLDER ?? tmpdir(), 'scar-bench-cold-'));
+try {
+  const program = join(work, 'unpack.mjs');
+  await build({
+    entry: [join(import.meta.dirname, 'lib/unpack.ts')],
+    outDir: work,
+    format: 'esm',
+    target: 'node20',
+    outExtension: () => ({ js: '.mjs' }),
+    noExternal: [/.*/],
+    config: false,
+    silent: true,
+  });
+  const contenders = await installedContenders(program);
+  const measured = await race(contenders);
+  report(measured);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+
+/**
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {(folder: string) => string[]} command - a shell's arguments: brings the image into `folder`
+ * @property {(folder: string) => string} [rootfs] - where the rootfs is then; absent: somewhere of the tool's own
+ */
+
+/** @param {string} program @returns {Promise<Contender[]>} */
+async function installedContenders(program) {
+  const inroot = join(repository, 'dist/supervisor/inroot-amd64');
+  const first = (/** @type {string} */ root) =>
+    isRoot ? `chroot "${root}" /bin/true` : `"${inroot}" "${root}" /bin/true`;
+  const untar = layers.map((layer) => `gzip -dc "${layer}" | tar x -C "$0/rootfs" && `).join('');
+  const tag = reference.slice('oci:'.length);
+  /** @type {(Contender & { needs: string[] })[]} */
+  const all = [
+    {
+      name: 'ours',
+      needs: [],
+      rootfs: (folder) => join(folder, 'rootfs'),
+      command: (folder) => [
+        '-ec',
+        `"${process.execPath}" "${program}" "${reference}" "$0/rootfs" && "${inroot}" "$0/rootfs" /bin/true`,
+        folder,
+      ],
+    },
+    {
+      name: 'gzip -dc | tar x',
+      needs: ['gzip', 'tar'],
+      rootfs: (folder) => join(folder, 'rootfs'),
+      command: (folder) => ['-ec', `mkdir "$0/rootfs" && ${untar}${first('$0/rootfs')}`, folder],
+    },
+    {
+      name: 'skopeo + umoci',
+      needs: ['skopeo', 'umoci'],
+      rootfs: (folder) => join(folder, 'bundle/rootfs'),
+      command: (folder) => [
+        '-ec',
+        `skopeo copy --quiet --insecure-policy "${reference}" "oci:$0/layout:it" && ` +
+          `umoci --log=error unpack --rootless --image "$0/layout:it" "$0/bundle" && ${first('$0/bundle/rootfs')}`,
+        folder,
+      ],
+    },
+    {
+      name: 'podman pull',
+      needs: ['podman'],
+      command: (folder) => ['-ec', `podman --root "$0/root" --runroot "$0/run" pull --quiet "oci:${tag}"`, folder],
+    },
+  ];
+  const present = [];
+  for (const contender of all) {
+    const missing = [];
+    for (const tool of contender.needs) if ((await capture('which', [tool]))?.code !== 0) missing.push(tool);
+    if (missing.length > 0) console.log(`without ${contender.name}: ${missing.join(', ')} is not installed`);
+    else present.push(contender);
+  }
+  return present;
+}
+
+/** Every contender takes its turn in every round, so that what else the machine does meets all of them alike. @param {Contender[]} contenders */
+async function race(contenders) {
+  const results = new Map(
+    contenders.map((contender) => [
+      contender,
+      { ms: /** @type {number[]} */ ([]), rssMiB: 0, peakBytes: 0, rootfsBytes: 0 },
+    ]),
+  );
+  for (let round = 0; round <= runs; round += 1) {
+    for (const [contender, result] of results) {
+      const folder = join(work, 'place');
+      mkdirSync(folder);
+      execFileSync('sync');
+      // The first round is not timed: it warms the page cache, and looks at the disk, which takes time itself.
+      const watch = round === 0 ? watchDisk(folder) : undefined;
+      const started = performance.now();
+      const output = await shell(contender.command(folder));
+      if (round > 0) result.ms.push(performance.now() - started);
+      if (watch) result.peakBytes = await watch();
+      if (round === 0 && contender.rootfs) result.rootfsBytes = diskUse(contender.rootfs(folder));
+      if (contender.name === 'ours') {
+        result.rssMiB = Math.max(result.rssMiB, JSON.parse(output.trim().split('\n').at(-1) ?? '').peakRssKiB / 1024);
+      }
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  return results;
+}
+
+/** @param {Awaited<ReturnType<typeof race>>} measured */
+function report(measured) {
+  const rows = [...measured].map(([{ name }, result]) => ({ name, ...result, medianMs: median(result.ms) }));
+  const tar = rows.find(({ name }) => name.startsWith('gzip'));
+  const rootfsBytes = tar?.rootfsBytes ?? 0;
+  const mib = (/** @type {number} */ bytes) => Math.round(bytes / 2 ** 20);
+  const table = rows.map((row) => ({
+    tool: row.name,
+    medianMs: Math.round(row.medianMs),
+    ofTar: figure(row.medianMs / (tar?.medianMs ?? Number.NaN)),
+    peakDiskMiB: mib(row.peakBytes),
+    ofRootfs: figure(row.peakBytes / rootfsBytes),
+  }));
+  console.log(`${reference}: ${layers.length} layers, ${mib(rootfsBytes)} MiB unpacked, ${runs} runs each`);
+  printTable([
+    ['image to first process', 'median ms', 'of tar', 'peak disk MiB', 'of rootfs'],
+    ...table.map((row) => [row.tool, row.medianMs, row.ofTar, row.peakDiskMiB, row.ofRootfs]),
+  ]);
+  const rssMiB = Math.round(rows[0]?.rssMiB ?? 0);
+  console.log(
+    `ours: peak RSS ${rssMiB} MiB. Targets: ${targets.timeOfTar} of tar's time, ${targets.diskOfRootfs} of the rootfs, ` +
+      `${targets.rssMiB} MiB.`,
+  );
+  console.log(
+    JSON.stringify({ reference, runs, rootfsMiB: mib(rootfsBytes), peakRssMiB: rssMiB, tools: table, targets }),
+  );
+}
+
+/** Looks at the disk over and over; the function it gives back ends that and says the most that it saw. @param {string} folder */
+function watchDisk(folder) {
+  let peak = 0;
+  let ended = false;
+  const watching = (async () => {
+    while (!ended) {
+      const seen = await capture('du', ['-s', '--block-size=1', folder]);
+      peak = Math.max(peak, Number.parseInt(seen?.stdout ?? '', 10) || 0);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  })();
+  return async () => {
+    ended = true;
+    await watching;
+    return Math.max(peak, diskUse(folder));
+  };
+}
+
+/** Bytes of disk under a folder. @param {string} folder */
+function diskUse(folder) {
+  return Number.parseInt(execFileSync('du', ['-s', '--block-size=1', folder], { encoding: 'utf8' }), 10);
+}
+
+/** Runs a shell to its end and gives back its output. @param {string[]} args */
+async function shell(args) {
+  const child = spawn('sh', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'close');
+  const [output, messages] = await Promise.all([child.stdout, child.stderr].map((stream) => stream.toArray()));
+  const [code] = await ended;
+  if (code !== 0) throw new Error(`${args[1]} ended with exit code ${code}: ${Buffer.concat(messages ?? [])}`);
+  return Buffer.concat(output ?? []).toString();
+}
+
+/** The layers' files of `oci:DIR[:TAG]`. @param {string} text @returns {string[]} */
+function readLayout(text) {
+  const [kind, directory = '', tag] = text.split(':');
+  if (kind !== 'oci') throw new Error(`SCAR_BENCH_IMAGE must be oci:DIR[:TAG]; received ${text}`);
+  const blob = (/** @type {{ digest: string }} */ { digest }) => join(directory, 'blobs', ...digest.split(':'));
+  const json = (/** @type {string} */ file) => JSON.parse(readFileSync(file, 'utf8'));
+  const { manifests } = json(join(directory, 'index.json'));
+  const named = (/** @type {{ annotations?: Record<string, string> }} */ { annotations }) =>
+    annotations?.['org.opencontainers.image.ref.name'] === tag;
+  const manifest = json(blob(manifests.find(named) ?? manifests[0]));
+  return manifest.layers.map(blob);
+}
