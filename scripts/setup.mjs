@@ -16,6 +16,7 @@ const test = [
   'binutils',
   'bubblewrap',
   'busybox-static',
+  'bzip2',
   'curl',
   'docker-registry',
   'golang-go',
