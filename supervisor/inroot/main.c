@@ -19,14 +19,13 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char help[] =
-	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--undo DIR] ROOT PROGRAM [ARG...]\n"
+	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] ROOT PROGRAM [ARG...]\n"
 	"       inroot --help\n"
 	"\n"
 	"Runs PROGRAM of the root file system ROOT, without privileges.\n"
 	"\n"
 	"  --bind HOST GUEST  the host's HOST appears as GUEST in the root (the host's /proc, /dev and /sys always do)\n"
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
-	"  --undo DIR         keep in DIR what is needed to take back all changes to ROOT\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -280,7 +279,6 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	int at = 1;
 
 	view_add_system_mounts();
-	view.undo = "";
 	view.exe = view.exe_host = "/";
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		const char *option = argv[at];

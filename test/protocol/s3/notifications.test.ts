@@ -185,7 +185,10 @@ describe('configuration', () => {
     const queue = { QueueArn: `arn:aws:sqs:${region}:${accountId}:q`, Events: ['s3:ObjectCreated:*' as const] };
     const NotificationConfiguration = { QueueConfigurations: [queue] };
     const command = new sdk.PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration });
-    await expect(client.send(command)).rejects.toMatchObject({ name: 'NotImplemented', message: /SQS/ });
+    await expect(client.send(command)).rejects.toMatchObject({
+      name: 'NotImplemented',
+      message: expect.stringMatching(/SQS/),
+    });
   });
 
   it('outlives the engine', async () => {

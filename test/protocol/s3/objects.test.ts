@@ -138,9 +138,14 @@ describe('putting and getting', () => {
 
   it('refuses by name what would be ignored otherwise', async () => {
     const refused = (rest: Partial<PutObjectCommandInput>) => expect(put('k', '', rest)).rejects;
-    await refused({ ACL: 'public-read' }).toMatchObject({ name: 'NotImplemented', message: /ACL public-read/ });
+    await refused({ ACL: 'public-read' }).toMatchObject({
+      name: 'NotImplemented',
+      message: expect.stringMatching(/ACL public-read/),
+    });
     await refused({ ServerSideEncryption: 'aws:kms' }).toMatchObject({ name: 'NotImplemented' });
-    await refused({ StorageClass: 'GLACIER' }).toMatchObject({ message: /StorageClass GLACIER/ });
+    await refused({ StorageClass: 'GLACIER' }).toMatchObject({
+      message: expect.stringMatching(/StorageClass GLACIER/),
+    });
     await refused({ ExpectedBucketOwner: '111111111111' }).toMatchObject({ name: 'AccessDenied' });
   });
 });
