@@ -23,6 +23,7 @@ const test = [
   'musl-tools',
   'openssl',
   'skopeo',
+  'strace',
   'umoci',
   'zstd',
 ];
