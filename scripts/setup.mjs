@@ -24,6 +24,7 @@ const test = [
   'musl-tools',
   'openssl',
   'skopeo',
+  'strace',
   'umoci',
   'zstd',
 ];

@@ -6,20 +6,15 @@
 
 #define SECTION_LIMIT 128
 
-static void patch_between(uint64_t from, uint64_t to, int protection)
-{
-	if (from < to)
-		patch_code(from, to - from, protection);
-}
-
 /*
  * Linkers before binutils 2.31 put code and constants into one segment, and constants may look like code. Section headers survive
  * strip(1) and tell them apart. Returns false if there are none.
  */
-static bool patch_code_sections(uint64_t address, size_t size, int protection, int fd, uint64_t offset)
+static bool patch_code_sections(const struct code *mapping)
 {
 	Elf64_Ehdr header;
 	Elf64_Shdr section[SECTION_LIMIT];
+	int fd = mapping->unwind->fd;
 
 	if (sys_pread(fd, &header, sizeof header, 0) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) ||
 	    header.e_shentsize != sizeof *section || header.e_shnum == 0 || header.e_shnum > SECTION_LIMIT)
@@ -28,26 +23,22 @@ static bool patch_code_sections(uint64_t address, size_t size, int protection, i
 	if (sys_pread(fd, section, bytes, header.e_shoff) != (long)bytes)
 		return false;
 
-	/* Neighbours are patched as one, so that they share their trampolines. */
-	uint64_t from = 0, to = 0;
 	for (int i = 0; i < header.e_shnum; i++) {
-		const Elf64_Shdr *code = &section[i];
-		if (!(code->sh_flags & SHF_EXECINSTR) || code->sh_type == SHT_NOBITS || code->sh_offset + code->sh_size <= offset ||
-		    code->sh_offset >= offset + size)
+		uint64_t from = section[i].sh_offset, to = from + section[i].sh_size;
+		if (!(section[i].sh_flags & SHF_EXECINSTR) || section[i].sh_type == SHT_NOBITS)
 			continue;
-		uint64_t start = code->sh_offset > offset ? code->sh_offset - offset : 0;
-		uint64_t stop = code->sh_offset + code->sh_size - offset;
-		if (stop > size)
-			stop = size;
-		if (to && start >= to && start - to < 64) {
-			to = stop;
+		if (from < mapping->offset)
+			from = mapping->offset;
+		if (to > mapping->offset + mapping->size)
+			to = mapping->offset + mapping->size;
+		if (from >= to)
 			continue;
-		}
-		patch_between(address + from, address + to, protection);
-		from = start;
-		to = stop;
+		struct code code = *mapping;
+		code.address += from - mapping->offset;
+		code.size = to - from;
+		code.offset = from;
+		patch_code(&code);
 	}
-	patch_between(address + from, address + to, protection);
 	return true;
 }
 
@@ -60,6 +51,9 @@ void patch_file_mapping(uint64_t address, size_t size, int protection, int fd, u
 		return;
 	if (size > (uint64_t)stat.st_size - offset)
 		size = (uint64_t)stat.st_size - offset;
-	if (!patch_code_sections(address, size, protection, fd, offset))
-		patch_code(address, size, protection);
+	struct unwind unwind = {.state = UNWIND_UNREAD, .fd = fd};
+	struct code mapping = {address, size, protection, offset, &unwind};
+	if (!patch_code_sections(&mapping))
+		patch_code(&mapping);
+	unwind_close(&unwind);
 }

@@ -2,13 +2,19 @@
 #ifndef INROOT_PATCH_H
 #define INROOT_PATCH_H
 
-#include "kernel.h"
+#include "unwind.h"
 
-/*
- * Patches `size` bytes of code at `address`, mapped privately with `protection`. Nobody may be running it yet.
- * Code without system calls stays untouched (and shared with other processes).
- */
-HIDDEN void patch_code(uint64_t address, size_t size, int protection);
+/* A stretch of code of a file, mapped privately with `protection`. */
+struct code {
+	uint64_t address;
+	size_t size;
+	int protection;
+	uint64_t offset; /* in the file */
+	struct unwind *unwind;
+};
+
+/* Patches it. Nobody may be running it yet. Code without system calls stays untouched (and shared with other processes). */
+HIDDEN void patch_code(const struct code *code);
 
 /*
  * The same for a mapping of a file: only the parts that the file's section headers call code, if it is an ELF file that has any, and

@@ -3,7 +3,7 @@ import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { inroot } from '../../support/inroot.js';
+import { inroot } from '../../support/inroot/inroot.js';
 import { JAIL_USER, jailed, jailMissing } from '../../support/jail/jail.js';
 import { ROOTS, type RootName, rootFileSystem, rootsMissing } from '../../support/roots/roots.js';
 import { temporaryFolder } from '../../support/temporary.js';

@@ -54,6 +54,36 @@ static const char two_byte[256] __attribute__((nonstring)) =
 	"MMMMMMMMMMMMMMMM" /* e0 */
 	"MMMMMMMMMMMMMMMM";
 
+/*
+ * Opcodes that are privileged, obsolete or at home in other code than that around system calls: when bytes decode to them, the bytes are
+ * more likely data. hlt is not among them, which glibc puts behind exit().
+ */
+struct range {
+	uint8_t first, last;
+};
+
+static const struct range rare_one_byte[] = {
+	{0x62, 0x62}, {0xc4, 0xc5}, /* AVX */	{0x6c, 0x6f}, /* ins, outs */
+	{0x8c, 0x8c}, {0x8e, 0x8e}, /* mov of segment registers */
+	{0x9b, 0x9f}, /* fwait to lahf */	{0xa0, 0xa3}, /* mov with a 64-bit address */
+	{0xc8, 0xc8}, /* enter */		{0xca, 0xcb}, {0xcd, 0xcd}, {0xcf, 0xcf}, /* retf, int, iret */
+	{0xd7, 0xdf}, /* xlat, x87 */		{0xe0, 0xe7}, {0xec, 0xef}, /* loop, in, out */
+	{0xf1, 0xf1}, {0xf5, 0xf5},		{0xf8, 0xfd}, /* int1, cmc, clc to std */
+};
+
+static const struct range rare_two_byte[] = {
+	{0x00, 0x04}, {0x06, 0x09}, {0x0e, 0x0f}, {0x20, 0x23}, {0x30, 0x30}, {0x32, 0x37}, {0x78, 0x79},
+	{0xa0, 0xa1}, {0xa6, 0xaa}, {0xb2, 0xb2}, {0xb4, 0xb5}, {0xb9, 0xb9}, {0xff, 0xff},
+};
+
+static bool within(const struct range *range, size_t count, uint8_t opcode)
+{
+	for (size_t i = 0; i < count; i++)
+		if (opcode >= range[i].first && opcode <= range[i].last)
+			return true;
+	return false;
+}
+
 struct cursor {
 	const uint8_t *at;
 	const uint8_t *end;
@@ -116,14 +146,17 @@ static char vector_form(uint8_t map, uint8_t opcode, bool evex)
 }
 
 /* Reads the opcode and resolves every letter that stands for more opcode bytes. */
-static char read_form(struct cursor *cursor)
+static char read_form(struct cursor *cursor, bool *rare)
 {
-	char form = one_byte[next(cursor)];
-	uint8_t first;
+	uint8_t first = next(cursor);
+	char form = one_byte[first];
 
+	*rare = within(rare_one_byte, sizeof rare_one_byte / sizeof *rare_one_byte, first);
 	switch (form) {
 	case 'E':
-		form = two_byte[next(cursor)];
+		first = next(cursor);
+		form = two_byte[first];
+		*rare = within(rare_two_byte, sizeof rare_two_byte / sizeof *rare_two_byte, first);
 		if (form == 'T' || form == 'U') {
 			next(cursor);
 			form = form == 'T' ? 'M' : 'm';
@@ -162,16 +195,20 @@ bool decode(const uint8_t *code, const uint8_t *end, struct instruction *found)
 		operand16 |= next(&cursor) == 0x66;
 	if (one_byte[peek(&cursor)] == 'q')
 		wide = next(&cursor) & 8;
-	form = read_form(&cursor);
+	*found = (struct instruction){0};
+	uint8_t opcode = peek(&cursor);
+	form = read_form(&cursor, &found->rare);
+	found->ends = opcode == 0xc3 || opcode == 0xc2 || opcode == 0xe9 || opcode == 0xeb;
 
 	int immediate = operand16 && !wide ? 2 : 4;
-	*found = (struct instruction){0};
 	switch (form) {
 	case 'F': {
 		uint8_t extension = peek(&cursor) >> 3 & 7; /* inc dec call callf jmp jmpf push - */
 		if (extension == 7)
 			return false;
 		found->flow = extension >= 2 && extension <= 5;
+		found->ends = extension == 4;
+		found->rare = extension == 3 || extension == 5;
 		found->relative_at = skip_modrm(&cursor, code);
 		break;
 	}

@@ -8,6 +8,8 @@
 struct instruction {
 	uint8_t length;
 	bool flow;		/* it may go on elsewhere than behind itself */
+	bool ends;		/* ... it surely does: ret, jmp */
+	bool rare;		/* no compiler makes it in user space, near system calls: a sign of data */
 	uint8_t relative_at;	/* offset of a 32-bit displacement relative to rip; 0: none */
 };
 

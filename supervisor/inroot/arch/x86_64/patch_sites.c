@@ -35,6 +35,12 @@
 #define RUN_UP 72
 #define STARTS 24
 
+/* How many instructions behind a site must read as code, if nothing leads away earlier. */
+#define LOOK_AHEAD 12
+
+/* How many bytes before it must: at most this, as further away the decoder may still be out of step. */
+#define LOOK_BACK 40
+
 /* How far around a site jumps to it are looked for: far enough for the functions around system calls. */
 #define JUMP_SEARCH 1024
 
@@ -121,50 +127,80 @@ static int constant_number(const uint8_t *start, const uint8_t *site, uint8_t *s
 }
 
 /*
+ * Whether the bytes around the site read as code: from the instruction at `from` to the site, and behind it until the flow of
+ * control leaves. Constants in code (tables of cryptographic functions, for one) must not be taken for it: a patch would silently change them.
+ */
+static bool reads_as_code(const uint8_t *from, const uint8_t *site, const uint8_t *end)
+{
+	struct instruction instruction;
+
+	for (; from < site; from += instruction.length)
+		if (!decode(from, end, &instruction) || instruction.rare)
+			return false;
+	from = site + SYSCALL_SIZE;
+	for (int i = 0; i < LOOK_AHEAD && end - from > 16; i++, from += instruction.length) {
+		if (!decode(from, end, &instruction) || instruction.rare)
+			return false;
+		if (instruction.ends)
+			break;
+	}
+	return true;
+}
+
+/* One run of the decoder up to the site: where instructions began, as bits (bit n: n bytes before it). 0 if none ends at the site. */
+static uint64_t run_up(const uint8_t *at, const uint8_t *site, const uint8_t *end)
+{
+	uint64_t bits = 1; /* the site itself */
+
+	while (at < site) {
+		struct instruction instruction;
+		if (site - at < 64)
+			bits |= 1UL << (site - at);
+		if (decode(at, end, &instruction)) {
+			at += instruction.length;
+		} else {
+			at++;
+			bits = 1;
+		}
+	}
+	return at == site ? bits : 0;
+}
+
+/*
  * Where instructions begin in front of the site, as bits: bit n for n bytes before it. x86 code can only be decoded forwards,
  * but decoding from a wrong place falls into step after a few instructions; so several starts vote. 0 if too few of
- * them come to an instruction that begins at the site: then those bytes are no `syscall`.
+ * them come to an instruction that begins at the site, or if they pass through what is no code: then those bytes are no `syscall`.
  */
-static uint32_t boundaries_before(const uint8_t *start, const uint8_t *site, const uint8_t *end)
+static uint64_t boundaries_before(const uint8_t *start, const uint8_t *site, const uint8_t *end)
 {
-	uint32_t seen[STARTS];
+	uint64_t seen[STARTS];
 	int hits = 0, tried = 0;
 
 	for (int k = 0; k < STARTS; k++) {
 		const uint8_t *at = site - RUN_UP + k;
-		uint32_t bits = 0;
 		if (at < start) {
 			if (k)
 				continue;
 			at = start;
 		}
 		tried++;
-		while (at < site) {
-			struct instruction instruction;
-			if (site - at <= 31)
-				bits |= 1U << (site - at);
-			if (decode(at, end, &instruction)) {
-				at += instruction.length;
-			} else {
-				at++;
-				bits = 0;
-			}
-		}
-		if (at == site)
-			seen[hits++] = bits;
+		seen[hits] = run_up(at, site, end);
+		hits += seen[hits] != 0;
 	}
 	if (hits * 3 < tried * 2)
 		return 0;
-	/* What two thirds of them agree on. The site itself is bit 0. */
-	uint32_t agreed = 1;
-	for (int bit = 1; bit < 32; bit++) {
+	uint64_t agreed = 1;
+	int first = 0;
+	for (int bit = 1; bit < 64; bit++) {
 		int votes = 0;
 		for (int i = 0; i < hits; i++)
 			votes += seen[i] >> bit & 1;
-		if (votes * 3 >= hits * 2)
-			agreed |= 1U << bit;
+		if (votes * 3 >= hits * 2) {
+			agreed |= 1UL << bit;
+			first = bit <= LOOK_BACK ? bit : first;
+		}
 	}
-	return agreed;
+	return reads_as_code(site - first, site, end) ? agreed : 0;
 }
 
 /* Whether a jump nearby may lead between the window's first instruction and the site, or to the site. Bytes that only look like one count. */
@@ -188,7 +224,7 @@ static bool is_jumped_into(const uint8_t *start, const uint8_t *site, const uint
 }
 
 /* Chooses the window: the fewest whole instructions that make room for a jump. 0 if none will do. */
-static int choose_window(const uint8_t *start, const uint8_t *site, const uint8_t *end, uint32_t boundaries)
+static int choose_window(const uint8_t *start, const uint8_t *site, const uint8_t *end, uint64_t boundaries)
 {
 	int window = (int)JUMP_SIZE;
 
@@ -208,8 +244,9 @@ static int choose_window(const uint8_t *start, const uint8_t *site, const uint8_
 }
 
 /* Decides what is done about the bytes 0f 05 at `at`. False: nothing. */
-static bool classify(const uint8_t *start, uint8_t *at, const uint8_t *end, struct site *site)
+static bool classify(const struct code *code, uint8_t *at, struct site *site)
 {
+	const uint8_t *start = (const uint8_t *)code->address, *end = start + code->size;
 	uint8_t size = 0;
 	int number = constant_number(start, at, &size);
 
@@ -218,8 +255,8 @@ static bool classify(const uint8_t *start, uint8_t *at, const uint8_t *end, stru
 		site->window = size;
 		return is_wanted((uint32_t)number); /* xor leaves no room, but read(2) is not wanted */
 	}
-	uint32_t boundaries = boundaries_before(start, at, end);
-	if (!boundaries)
+	uint64_t boundaries = boundaries_before(start, at, end);
+	if (!boundaries || !unwind_covers(code->unwind, code->offset + (uint64_t)(at - start)))
 		return false;
 	site->window = (uint8_t)choose_window(start, at, end, boundaries);
 	return true;
@@ -340,8 +377,9 @@ static void publish(struct trap_region *region)
  * Patches a batch of sites. Trampolines are written to fresh memory that becomes executable only then and is never written
  * to again; so no lock is needed, and nothing is writable and executable at once.
  */
-static void patch_batch(uint64_t start, uint64_t end, int protection, const struct site *sites, int count)
+static void patch_batch(const struct code *code, const struct site *sites, int count)
 {
+	const uint64_t start = code->address, end = start + code->size;
 	size_t size = PAGE_UP(trampolines_size(sites, count));
 	uint64_t room = map_near(start, end, size);
 	uint64_t first_page = PAGE_DOWN(sites[0].at - WINDOW_LIMIT), last = PAGE_UP(sites[count - 1].at + SYSCALL_SIZE);
@@ -380,22 +418,23 @@ static void patch_batch(uint64_t start, uint64_t end, int protection, const stru
 	if (traps)
 		publish(region);
 	sys_mprotect(room, size, PROT_READ | PROT_EXEC);
-	sys_mprotect(first_page, last - first_page, protection);
+	sys_mprotect(first_page, last - first_page, code->protection);
 }
 
-void patch_code(uint64_t address, size_t size, int protection)
+void patch_code(const struct code *code)
 {
-	uint8_t *start = (uint8_t *)address, *end = start + size, *at = start;
+	uint8_t *at = (uint8_t *)code->address;
+	const uint8_t *end = at + code->size;
 	struct site sites[BATCH];
 	int count = 0;
 
 	while ((at = find_syscall(at, end))) {
-		if (classify(start, at, end, &sites[count]) && ++count == BATCH) {
-			patch_batch(address, address + size, protection, sites, count);
+		if (classify(code, at, &sites[count]) && ++count == BATCH) {
+			patch_batch(code, sites, count);
 			count = 0;
 		}
 		at += SYSCALL_SIZE;
 	}
 	if (count)
-		patch_batch(address, address + size, protection, sites, count);
+		patch_batch(code, sites, count);
 }

@@ -1,0 +1,56 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { compile, runnerSources } from '../../support/inroot/compile.js';
+import { isInstalled } from '../../support/installed.js';
+import { temporaryFolder } from '../../support/temporary.js';
+
+const missing = ['gcc', 'strace'].every(isInstalled) ? undefined : 'needs the Debian packages gcc and strace';
+
+/** The rows of both parts of the table. */
+const rows = ['syscalls.def', 'arch/x86_64/syscalls.def'].flatMap((part) => {
+  const text = readFileSync(join(runnerSources, part), 'utf8');
+  return [...text.matchAll(/^CALL\((\w+),\s*(\w+)/gm)].map(([, name = '', handler = '']) => ({ name, handler }));
+});
+const names = new Set(rows.map(({ name }) => name));
+
+/** Numbers by name, of the kernel's own header. */
+function kernelNumbers(): Map<string, number> {
+  const header = execFileSync('gcc', ['-E', '-dM', '-include', 'asm/unistd.h', '-x', 'c', '/dev/null'], {
+    encoding: 'utf8',
+  });
+  return new Map(
+    [...header.matchAll(/^#define __NR_(\w+) (\d+)$/gm)].map(([, name = '', number]) => [name, Number(number)]),
+  );
+}
+
+describe.skipIf(missing)(`the table of system calls${missing ? ` (${missing})` : ''}`, () => {
+  it('has each call once', () => expect(rows.length).toBe(names.size));
+
+  it('knows only calls that the kernel has, or that are newer than its headers', () => {
+    const known = kernelNumbers();
+    const newer = ['fchmodat2', 'setxattrat', 'getxattrat', 'listxattrat', 'removexattrat'];
+    newer.push('open_tree_attr', 'file_getattr', 'file_setattr');
+    expect([...names].filter((name) => !known.has(name) && !newer.includes(name))).toEqual([]);
+    const size = Number(/SYSCALL_TABLE_SIZE (\d+)/.exec(readFileSync(join(runnerSources, 'layout.h'), 'utf8'))?.[1]);
+    expect(size).toBeGreaterThan(Math.max(...known.values()));
+  });
+
+  it('decides on every call that takes a path, by the judgement of strace', async () => {
+    await using folder = await temporaryFolder();
+    const log = join(folder.path, 'log');
+    const program = compile('all-calls', folder.path);
+    execFileSync('strace', ['-o', log, '-e', 'trace=%file', program]);
+    // strace prints what it does not know, too, as `syscall_0x1c3`.
+    const calls = readFileSync(log, 'utf8').match(/^(?!syscall_)\w+(?=\()/gm) ?? [];
+    expect(calls.length).toBeGreaterThan(60);
+    const undecided = new Set(calls.filter((name) => !names.has(alias(name))));
+    expect([...undecided]).toEqual([]);
+  });
+});
+
+/** strace's own name for a call, where it is not the kernel's. */
+function alias(name: string): string {
+  return name === 'umount' ? 'umount2' : name;
+}
