@@ -12,7 +12,7 @@
 #define MARK "\001inroot "
 
 /* The strings, in order; then host and guest path of each mount, and the mark. Their number is even, which keeps the stack aligned. */
-enum { STATE_ROOT, STATE_HOST, STATE_NAME, STATE_CLOSE, STATE_FIXED };
+enum { STATE_ROOT, STATE_UNDO, STATE_HOST, STATE_NAME, STATE_CLOSE, STATE_FIXED };
 
 static bool is_space(char c)
 {
@@ -213,6 +213,7 @@ long exec_program(struct scratch *scratch, const struct program *program, char *
 		text_number(close_fd, "", (uint64_t)program->close_fd);
 	char **state = vector + count;
 	state[STATE_ROOT] = (char *)view.root;
+	state[STATE_UNDO] = (char *)view.undo;
 	state[STATE_HOST] = (char *)program->host;
 	state[STATE_NAME] = (char *)program->name;
 	state[STATE_CLOSE] = close_fd;
@@ -240,12 +241,13 @@ bool exec_incarnate(int argc, char **argv, struct incarnation *incarnation)
 
 	char **state = argv + argc - count;
 	view.root = view_keep(state[STATE_ROOT]);
+	view.undo = view_keep(state[STATE_UNDO]);
 	incarnation->first = state;
 	incarnation->count = (int)count;
 	incarnation->host = view_keep(state[STATE_HOST]);
 	incarnation->name = view_keep(state[STATE_NAME]);
 	incarnation->close_fd = (int)text_to_number(state[STATE_CLOSE]);
-	bool kept = view.root && incarnation->host && incarnation->name;
+	bool kept = view.root && view.undo && incarnation->host && incarnation->name;
 	view.root_length = kept ? text_length(view.root) : 0;
 	view_add_system_mounts();
 	for (int i = STATE_FIXED; i + 1 < count && kept; i += 2)

@@ -279,6 +279,7 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	int at = 1;
 
 	view_add_system_mounts();
+	view.undo = "";
 	view.exe = view.exe_host = "/";
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		const char *option = argv[at];
