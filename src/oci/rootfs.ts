@@ -14,11 +14,10 @@ export interface UnpackOptions extends SpaceLimits {
   /** Called as compressed bytes arrive. */
   onProgress?: (progress: UnpackProgress) => void;
   /**
-   * Folders of the root that are the host's own when a container runs (`['/proc', '/dev', '/sys']`): absolute links to what
-   * is below them stay absolute, as `/var/log/nginx/access.log -> /dev/stdout` must. Default: none, every link stays
-   * inside the rootfs.
+   * Paths of the root over which something else lies when a container runs (`['/proc', '/dev', '/tmp', '/etc/hosts']`): symbolic
+   * links to them are left to the runner. Default: none.
    */
-  hostFolders?: readonly string[];
+  mountPoints?: readonly string[];
 }
 
 export interface UnpackProgress {
@@ -69,7 +68,7 @@ export async function unpackImage(
       root: rootfs.partial,
       umask: rootfs.umask,
       budget,
-      hostFolders: new Set((options.hostFolders ?? []).map((folder) => folder.replace(/^\/+|\/+$/g, ''))),
+      mountPoints: (options.mountPoints ?? []).map((path) => path.replace(/^\/+|\/+$/g, '')),
     });
     let bytes = 0;
     for (const [index, descriptor] of layers.entries()) {

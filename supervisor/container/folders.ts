@@ -9,6 +9,9 @@ const HOST_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/hostname'] as const;
 /** Where SCAR's users find the further files of a function's package. */
 const EXTRA_PAYLOAD = '/var/task/extra';
 
+/** Paths of the root at which a container finds something else: the runner's and those of {@link makeFolders}. */
+export const MOUNT_POINTS = ['/proc', '/dev', '/sys', '/tmp', EXTRA_PAYLOAD, ...HOST_FILES];
+
 /**
  * What one container finds over its image's files: an empty `/tmp` with the request's folder in it, a `/dev/shm` (Lambda
  * has none, and without it POSIX semaphores and Python's multiprocessing fail), and its own copies of the host's network

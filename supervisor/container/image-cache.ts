@@ -8,6 +8,7 @@ import { withFileLock } from '../../src/util/file-lock.js';
 import { formatBytes } from '../../src/util/format-bytes.js';
 import { isProcessAlive, processIdentity } from '../../src/util/process-identity.js';
 import { removeTree } from '../../src/util/remove-tree.js';
+import { MOUNT_POINTS } from './folders.js';
 
 /** An image that lies unpacked on this disk. */
 export interface CachedImage {
@@ -24,9 +25,6 @@ export interface ImageCacheOptions {
   /** What the file system has left, in bytes. */
   freeBytes(): number;
 }
-
-/** Folders of the root that are the host's own in a container: the runner passes them through. */
-export const HOST_FOLDERS = ['/proc', '/dev', '/sys'];
 
 /**
  * How much larger than compressed an image is taken to be when room is made for it: Debian's and Alpine's layers shrink
@@ -105,7 +103,7 @@ export class ImageCache {
       checkDigest(image, spec.imageDigest);
       await this.#makeRoom(image.compressedBytes);
       mkdirSync(folder, { recursive: true });
-      const stats = await unpackImage(image, source, join(folder, ROOTFS), { signal, hostFolders: HOST_FOLDERS });
+      const stats = await unpackImage(image, source, join(folder, ROOTFS), { signal, mountPoints: MOUNT_POINTS });
       writeRecord(folder, image);
       this.#log(
         `image ${image.reference} unpacked in ${Math.round(performance.now() - started)} ms: ` +

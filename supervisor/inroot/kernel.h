@@ -28,6 +28,9 @@
 #define MODE_SYMLINK 0120000
 #define MODE_SOCKET 0140000
 #define ACCESS_EXECUTE 1
+#define ENTRY_UNKNOWN 0
+#define ENTRY_DIRECTORY 4
+#define ENTRY_LINK 10
 #define SIGNAL_KILL 9
 #define SIGNAL_TRAP 5
 #define MASK_SIZE 8UL
@@ -140,6 +143,35 @@ static inline long sys_tgkill(int pid, int tid, int signal)
 static inline long sys_mkdirat(int dir, const char *path, int mode)
 {
 	return raw_syscall(__NR_mkdirat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_symlinkat(const char *target, int dir, const char *path)
+{
+	return raw_syscall(__NR_symlinkat, (long)target, dir, (long)path, 0, 0, 0);
+}
+
+static inline long sys_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return raw_syscall(__NR_renameat2, from_dir, (long)from, to_dir, (long)to, 0, 0);
+}
+
+static inline long sys_unlinkat(int dir, const char *path, int flags)
+{
+	return raw_syscall(__NR_unlinkat, dir, (long)path, flags, 0, 0, 0);
+}
+
+/* include/linux/dirent.h */
+struct directory_entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+static inline long sys_getdents(int fd, void *to, size_t size)
+{
+	return raw_syscall(__NR_getdents64, fd, (long)to, (long)size, 0, 0, 0);
 }
 
 static inline long sys_dup(int fd)

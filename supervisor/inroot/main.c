@@ -132,7 +132,7 @@ static struct handover run_guest(uint64_t *stack, const struct incarnation *inca
 	if (incarnation->close_fd >= 0)
 		sys_close(incarnation->close_fd);
 	if (work.text[0]) {
-		if (path_text_to_host(&work, AT_FDCWD, work.path[0]) < 0)
+		if (path_text_to_host(&work, AT_FDCWD, LAST_FOLLOWED, work.path[0]) < 0)
 			fail(EXIT_CANNOT_RUN, "interpreter not found", work.text);
 		fd = open_program(work.path[0], work.text);
 		load(fd, work.text, &interpreter, NULL);
@@ -246,7 +246,7 @@ static long find_along_path(const char *name, const char *path, struct program *
 			if (length)
 				text_join(work.text, PATH_MAX, work.text, "/");
 			text_join(work.text, PATH_MAX, work.text, name);
-			long error = exec_find(&work, program);
+			long error = exec_find(&work, LAST_FOLLOWED, program);
 			if (error != -ENOENT && error != -ENOTDIR && error != -EACCES)
 				return error;
 			if (error == -EACCES)
@@ -263,12 +263,12 @@ static void enter_directory(const char *chdir)
 	if (!chdir) {
 		long length = sys_getcwd(work.extra[0], PATH_MAX);
 		char *cwd = work.extra[0];
-		if (length > 0 && path_to_guest(cwd, PATH_MAX) > 0 && path_plain_to_host(cwd, work.path[0]) == 0 &&
+		if (length > 0 && path_to_guest(cwd, PATH_MAX) > 0 && path_plain_to_host(cwd, LAST_FOLLOWED, work.path[0]) == 0 &&
 		    sys_getcwd(work.extra[1], PATH_MAX) > 0 && text_equal(work.path[0], work.extra[1]))
 			return;
 		chdir = "/";
 	}
-	if (text_copy(work.text, PATH_MAX, chdir) < 0 || path_text_to_host(&work, AT_FDCWD, work.path[0]) < 0 ||
+	if (text_copy(work.text, PATH_MAX, chdir) < 0 || path_text_to_host(&work, AT_FDCWD, LAST_FOLLOWED, work.path[0]) < 0 ||
 	    sys_chdir(work.path[0]) < 0)
 		fail(EXIT_OWN, "--chdir: no such directory", chdir);
 }
@@ -315,7 +315,7 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	if (path_name(name) != name) {
 		error = text_copy(work.text, PATH_MAX, name);
 		if (error >= 0)
-			error = exec_find(&work, &program);
+			error = exec_find(&work, LAST_FOLLOWED, &program);
 	} else if (*name) {
 		error = find_along_path(name, path ? path : DEFAULT_PATH, &program);
 	}
@@ -344,6 +344,7 @@ struct handover start(uint64_t *stack)
 	char **argv = (char **)(stack + 1);
 	struct incarnation incarnation;
 
+	work.every_link = true; /* nobody would try again after the kernel */
 	if (!exec_incarnate(argc, argv, &incarnation))
 		command_line(argc, argv, argv + argc + 1);
 	return run_guest(stack, &incarnation);

@@ -16,7 +16,10 @@ struct scratch {
 	char extra[2][PATH_MAX]; /* free for the handler of the call */
 	uint8_t block[256];	 /* sockaddr, sigset, file header, ... */
 	char *vector[SCRATCH_VECTOR];
-};
+	long failure; /* why a path could not be translated, or 0 (calls.c) */
+	/* Symlinks in a path are resolved here, each of them: the kernel met one that it cannot follow (links.h). */
+	bool every_link;
+} __attribute__((aligned(16)));
 
 /* An intercepted call, as entry.S lays it out. */
 struct call {

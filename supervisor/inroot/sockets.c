@@ -19,7 +19,7 @@ struct message_header {
 };
 
 /*
- * Translates an address into scratch->block. Returns its new length, 0 if it can stay as it is, or -errno. A host path too long for
+ * Translates an address into scratch->block. Returns its new length, 0 if it is no path, or -errno. A host path too long for
  * sun_path goes by way of a descriptor of its directory, which the caller closes after the call (*dir, or -1).
  */
 static long translate_address(struct call *call, uint64_t address, uint64_t length, int *dir)
@@ -37,9 +37,11 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 		return 0;
 	memcpy(scratch->text, to->sun_path, length - NAME_OFFSET);
 	scratch->text[length - NAME_OFFSET] = 0;
-	long result = path_text_to_host(scratch, AT_FDCWD, host);
-	if (result <= 0)
-		return result; /* an error, or PATH_SAME */
+	long result = path_text_to_host(scratch, AT_FDCWD, call->number == __NR_bind ? LAST_ENTRY : LAST_FOLLOWED, host);
+	if (result < 0)
+		return result;
+	if (result == PATH_SAME)
+		return (long)length;
 	long size = text_copy(to->sun_path, sizeof to->sun_path, host);
 	if (size >= 0)
 		return (long)NAME_OFFSET + size + 1;
@@ -60,23 +62,32 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 	return (long)NAME_OFFSET + size + 1;
 }
 
+static long perform(const struct call *call)
+{
+	return raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3], (long)call->arg[4],
+			   (long)call->arg[5]);
+}
+
 /* bind(2), connect(2), sendto(2) */
 int call_socket(struct call *call, int argument)
 {
-	int dir;
-	long length = translate_address(call, call->arg[argument], call->arg[argument + 1], &dir);
+	const uint64_t address = call->arg[argument], size = call->arg[argument + 1];
+	long result;
 
-	if (length < 0)
-		return call_done(call, length);
-	if (length == 0)
-		return CALL_NATIVE;
-	call->arg[argument] = (uint64_t)call->scratch->block;
-	call->arg[argument + 1] = (uint64_t)length;
-	if (dir < 0)
-		return CALL_PERFORM;
-	long result = raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3],
-				  (long)call->arg[4], (long)call->arg[5]);
-	sys_close(dir);
+	do {
+		int dir;
+		result = translate_address(call, address, size, &dir);
+		if (result == 0)
+			return CALL_NATIVE;
+		if (result < 0)
+			continue;
+		call->arg[argument] = (uint64_t)call->scratch->block;
+		call->arg[argument + 1] = (uint64_t)result;
+		if (dir < 0)
+			return CALL_PERFORM;
+		result = perform(call);
+		sys_close(dir);
+	} while (call_again(call, result));
 	return call_done(call, result);
 }
 
@@ -84,22 +95,26 @@ int call_socket(struct call *call, int argument)
 int call_sendmsg(struct call *call)
 {
 	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
-	int dir;
+	const uint64_t address = call->arg[1];
+	long result;
 
-	if (guest_read(header, call->arg[1], sizeof *header))
-		return call_done(call, -EFAULT);
-	long length = translate_address(call, header->name, (uint64_t)(uint32_t)header->name_length, &dir);
-	if (length < 0)
-		return call_done(call, length);
-	if (length == 0)
-		return CALL_NATIVE;
-	header->name = (uint64_t)call->scratch->block;
-	header->name_length = (int)length;
-	call->arg[1] = (uint64_t)header;
-	if (dir < 0)
-		return CALL_PERFORM;
-	long result = raw_syscall(__NR_sendmsg, (long)call->arg[0], (long)header, (long)call->arg[2], 0, 0, 0);
-	sys_close(dir);
+	do {
+		int dir;
+		if (guest_read(header, address, sizeof *header))
+			return call_done(call, -EFAULT);
+		result = translate_address(call, header->name, (uint64_t)(uint32_t)header->name_length, &dir);
+		if (result == 0)
+			return CALL_NATIVE;
+		if (result < 0)
+			continue;
+		header->name = (uint64_t)call->scratch->block;
+		header->name_length = (int)result;
+		call->arg[1] = (uint64_t)header;
+		if (dir < 0)
+			return CALL_PERFORM;
+		result = perform(call);
+		sys_close(dir);
+	} while (call_again(call, result));
 	return call_done(call, result);
 }
 

@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, readlinkSync } from 'node:fs';
 import { display } from '../tar/header.js';
+import { originalTarget } from './link-target.js';
 import { joinPath, MAX_LINKS, splitPath, unsafe } from './names.js';
 
 /**
@@ -64,8 +65,9 @@ export class ScopedPaths {
     this.#resolved.set('', '');
   }
 
+  /** What the image says that the link leads to. */
   readLink(path: string): string {
-    return readlinkSync(this.native(path), { encoding: 'latin1' });
+    return originalTarget(readlinkSync(this.native(path), { encoding: 'latin1' }));
   }
 
   #find(path: string, create: boolean): string | undefined {

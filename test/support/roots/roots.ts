@@ -96,5 +96,5 @@ async function unpack(tar: string, directory: string): Promise<void> {
     config: { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [digest] } },
     compressedBytes: size,
   };
-  await unpackImage(image, source, directory, { hostFolders: ['/proc', '/dev', '/sys'] });
+  await unpackImage(image, source, directory, { mountPoints: ['/proc', '/dev', '/sys', '/tmp/REQ1'] });
 }

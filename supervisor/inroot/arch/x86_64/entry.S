@@ -65,7 +65,7 @@ inroot_entry:
 	mov	%rax, %rsp
 	mov	%rbx, %rdi
 	call	dispatch
-	mov	%rbx, %rsp
+6:	mov	%rbx, %rsp
 	cmp	$CALL_PERFORM, %eax
 	jb	3f
 	ja	4f
@@ -78,6 +78,11 @@ inroot_entry:
 	mov	48(%rbx), %r9
 	syscall
 	mov	%rax, 0(%rbx)
+	mov	56(%rbx), %rsp		/* the scratch's stack again */
+	mov	%rbx, %rdi
+	mov	%rbp, %rsi
+	call	dispatch_result
+	jmp	6b
 3:	/* CALL_DONE: the result is in call->number */
 	and	$-16, %rsp
 	mov	%rbx, %rdi

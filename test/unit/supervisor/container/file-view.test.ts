@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { storedTarget } from '../../../../src/oci/rootfs/link-target.js';
 import { FileView } from '../../../../supervisor/container/file-view.js';
 import { imageUser } from '../../../../supervisor/container/user.js';
 
@@ -56,6 +57,15 @@ it('knows absolute links that the runner made, with paths of the host', () => {
   symlinkSync(join(base, 'bound/r/x'), root('opt/into'));
   expect(view.resolve('/opt/made')).toBe(root('etc/passwd'));
   expect(view.resolve('/opt/into')).toBe(join(base, 'bound/r/x'));
+});
+
+it('knows links that only the runner can follow, and those that the unpacker made', () => {
+  symlinkSync(storedTarget('/tmp/data', 'opt', ['tmp']), root('opt/data'));
+  symlinkSync(storedTarget('../../../etc/passwd', 'opt', []), root('opt/climbing'));
+  symlinkSync(storedTarget('/etc/passwd', 'opt', []), root('opt/absolute'));
+  expect(view.resolve('/opt/data/f')).toBe(join(base, 'bound/data/f'));
+  expect(view.resolve('/opt/climbing')).toBe(root('etc/passwd'));
+  expect(view.resolve('/opt/absolute')).toBe(root('etc/passwd'));
 });
 
 it('gives up on a circle', () => {
