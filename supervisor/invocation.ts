@@ -14,6 +14,7 @@ import type { CachedImage } from './container/image-cache.js';
 import { processSpec } from './container/process-spec.js';
 import { type ContainerEnd, runContainer } from './container/run-container.js';
 import type { ProcessSpec } from './container/runner.js';
+import { undoChanges } from './container/undo.js';
 import { contractValues } from './contract-values.js';
 import type { Dependencies } from './dependencies.js';
 import { type EventRecord, isAnswered, type ParsedEvent, parseEvent } from './event.js';
@@ -80,6 +81,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
   const { input } = record;
   const recorder = new OutcomeRecorder(input);
   const folder = scratch.containerFolder();
+  let image: CachedImage | undefined;
   try {
     if (record.refusal) throw record.refusal;
     if (input && isFolderMarker(input)) {
@@ -87,7 +89,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
       return recorder.finish();
     }
     if (invocation.triggered) refuseLoop(input, outputTargets(options.output, config.spec.output, input));
-    const image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
+    image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
     const folders = makeFolders(folder, requestId, image.rootfs, config.extraPayload);
     const inputName = await recorder.stage('stageInMs', 'stage-in', () => bringInput(input, folders, invocation));
     const process = processSpec({
@@ -104,6 +106,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
   } catch (error) {
     recorder.fail(asFailure(error, 'not-started'));
   } finally {
+    if (image) giveBack(image, folder, house);
     removeFolder(folder, house);
   }
   return recorder.finish();
@@ -121,7 +124,8 @@ async function preheat({ house, options, budget, ...invocation }: Invocation): P
 }
 
 async function bringImage({ house, budget, response }: Invocation): Promise<CachedImage> {
-  const { config, images } = house;
+  const { config, images, scratch } = house;
+  await scratch.sweep();
   const { image, pulled } = await within(budget.containerEnd, `bringing in ${config.spec.imageReference}`, (signal) =>
     images.use(config.spec, house.openImage, signal),
   );
@@ -180,6 +184,18 @@ async function sendOutputs(
   await within(budget.stageOutEnd, 'staging out', (signal) =>
     stageOut(store, uploads, { requestId, outcome: recorder.mark }, signal, (object) => recorder.outputs.push(object)),
   );
+}
+
+/** Takes back what the container changed in its image, for the next one. */
+function giveBack(image: CachedImage, folder: string, { images, scratch, log }: Dependencies): void {
+  try {
+    undoChanges(folder, scratch.images);
+  } catch (error) {
+    images.discard(image);
+    log.write(
+      `scar: the image is brought in anew next time, as changes in it cannot be undone: ${(error as Error).message}\n`,
+    );
+  }
 }
 
 function removeFolder(folder: string, { log }: Dependencies): void {

@@ -2,6 +2,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync 
 import { join } from 'node:path';
 import { INPUT_FOLDER, OUTPUT_FOLDER } from '../../src/contract/index.js';
 import { FileView } from './file-view.js';
+import { UNDO_FOLDER } from './undo.js';
 
 /** Files that Docker, too, gives every container from its host. */
 const HOST_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/hostname'] as const;
@@ -20,7 +21,7 @@ export interface ContainerFolders {
   input: string;
   output: string;
   /** Host paths of the same. */
-  host: { tmp: string; request: string; input: string; output: string };
+  host: { tmp: string; request: string; input: string; output: string; undo: string };
   /** Folder in the container with what the package brings along. */
   extraPayload: string | undefined;
   binds: { host: string; container: string }[];
@@ -42,6 +43,8 @@ export function makeFolders(
   mkdirSync(folder, { recursive: true });
   const tmp = makeOpenFolder(folder, 'tmp');
   const shm = makeOpenFolder(folder, 'shm');
+  const undo = join(folder, UNDO_FOLDER);
+  mkdirSync(undo);
   const imageTmp = new FileView(rootfs, []).resolve('/tmp');
   if (imageTmp !== undefined && isFilled(imageTmp)) cpSync(imageTmp, tmp, { recursive: true, verbatimSymlinks: true });
   const request = join(tmp, requestId);
@@ -50,7 +53,7 @@ export function makeFolders(
     request: `/tmp/${requestId}`,
     input: `/tmp/${requestId}/${INPUT_FOLDER}`,
     output: `/tmp/${requestId}/${OUTPUT_FOLDER}`,
-    host: { tmp, request, input: join(request, INPUT_FOLDER), output: join(request, OUTPUT_FOLDER) },
+    host: { tmp, request, input: join(request, INPUT_FOLDER), output: join(request, OUTPUT_FOLDER), undo },
     extraPayload: extraPayload && EXTRA_PAYLOAD,
     binds: [
       { host: tmp, container: '/tmp' },

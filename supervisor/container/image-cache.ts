@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { FunctionSpec } from '../../src/contract/index.js';
@@ -88,6 +88,12 @@ export class ImageCache {
       },
       signal,
     );
+  }
+
+  /** Forgets an image whose files are no longer what they were; it is brought in anew when it is used next. */
+  discard({ digest }: CachedImage): void {
+    this.#ready.delete(digest);
+    rmSync(join(this.#folderOf(digest), RECORD), { force: true });
   }
 
   async #pull(

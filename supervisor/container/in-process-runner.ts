@@ -10,8 +10,8 @@ export class InProcessRunner implements Runner {
     this.#executable = executable;
   }
 
-  command({ rootfs, argv, environment, cwd, binds }: ProcessSpec): HostCommand {
+  command({ rootfs, argv, environment, cwd, binds, undo }: ProcessSpec): HostCommand {
     const options = binds.flatMap(({ host, container }) => ['--bind', host, container]);
-    return { file: this.#executable, args: [...options, '--chdir', cwd, rootfs, ...argv], environment };
+    return { file: this.#executable, args: [...options, '--undo', undo, '--chdir', cwd, rootfs, ...argv], environment };
   }
 }

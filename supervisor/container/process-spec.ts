@@ -50,6 +50,7 @@ export function processSpec(sources: ProcessSources): ProcessSpec {
     }),
     cwd,
     binds: folders.binds,
+    undo: folders.host.undo,
   };
 }
 

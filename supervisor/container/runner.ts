@@ -12,6 +12,8 @@ export interface ProcessSpec {
   cwd: string;
   /** Host paths that appear in the container. */
   binds: { host: string; container: string }[];
+  /** Host path of an empty folder, on the file system of the rootfs, that keeps what the process changes in there. */
+  undo: string;
 }
 
 /** What to spawn on the host so that a {@link ProcessSpec} runs. */

@@ -6,6 +6,7 @@
 #include "patch.h"
 #include "paths.h"
 #include "text.h"
+#include "undo.h"
 #include "view.h"
 
 static int descriptor_of(const struct call *call, const struct rule *rule, int which)
@@ -92,8 +93,11 @@ static int call_openat2(struct call *call, const struct rule *rule)
 		return CALL_NATIVE; /* EINVAL */
 	if (guest_read(&how, call->arg[2], sizeof how))
 		return call_done(call, -EFAULT);
-	if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
-		return CALL_NATIVE;
+	if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) {
+		/* What that would write to is not known beforehand; programs do without this call on kernels before 5.6. */
+		bool changes = how.flags & (O_ACCMODE | O_CREAT | O_TRUNC);
+		return view.undo[0] && changes ? call_done(call, -ENOSYS) : CALL_NATIVE;
+	}
 	return call_paths(call, rule, true);
 }
 
@@ -231,10 +235,8 @@ static int call_mmap(struct call *call)
 	return call_done(call, mapped);
 }
 
-int dispatch(struct call *call)
+static int handle(struct call *call, const struct rule *rule)
 {
-	const struct rule *rule = &syscall_rules[call->number];
-
 	switch ((enum handler)rule->handler) {
 	case HANDLE_PATHS:
 		return call_paths(call, rule, true);
@@ -264,7 +266,7 @@ int dispatch(struct call *call)
 	case HANDLE_SIGMASK_PAIR:
 		return call_sigmask_pair(call, rule->handler_argument);
 	case HANDLE_SOCKET:
-		return call_socket(call, rule->handler_argument);
+		return call_socket(call, rule);
 	case HANDLE_SENDMSG:
 		return call_sendmsg(call);
 	case HANDLE_SOCKET_NAME:
@@ -275,4 +277,14 @@ int dispatch(struct call *call)
 		break;
 	}
 	return CALL_NATIVE;
+}
+
+int dispatch(struct call *call)
+{
+	const struct rule *rule = &syscall_rules[call->number];
+	int answer = handle(call, rule);
+
+	if (answer == CALL_DONE || rule->change == CHANGE_NOTHING || !view.undo[0])
+		return answer;
+	return undo_call(call, rule, answer);
 }

@@ -14,7 +14,7 @@ static inline int call_done(struct call *call, long result)
 	return CALL_DONE;
 }
 
-HIDDEN int call_socket(struct call *call, int argument);
+HIDDEN int call_socket(struct call *call, const struct rule *rule);
 HIDDEN int call_sendmsg(struct call *call);
 HIDDEN int call_socket_name(struct call *call);
 

@@ -28,6 +28,7 @@
 #define MODE_SYMLINK 0120000
 #define MODE_SOCKET 0140000
 #define ACCESS_EXECUTE 1
+#define ACCESS_WRITE 2
 #define SIGNAL_KILL 9
 #define SIGNAL_TRAP 5
 #define MASK_SIZE 8UL
@@ -150,6 +151,63 @@ static inline long sys_dup(int fd)
 static inline long sys_fcntl(int fd, int command, long argument)
 {
 	return raw_syscall(__NR_fcntl, fd, command, argument, 0, 0, 0);
+}
+
+static inline long sys_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	return raw_syscall(__NR_linkat, from_dir, (long)from, to_dir, (long)to, flags, 0);
+}
+
+static inline long sys_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return raw_syscall(__NR_renameat, from_dir, (long)from, to_dir, (long)to, 0, 0);
+}
+
+static inline long sys_unlinkat(int dir, const char *path, int flags)
+{
+	return raw_syscall(__NR_unlinkat, dir, (long)path, flags, 0, 0, 0);
+}
+
+static inline long sys_fchmod(int fd, uint32_t mode)
+{
+	return raw_syscall(__NR_fchmod, fd, mode, 0, 0, 0, 0);
+}
+
+static inline long sys_fchmodat(int dir, const char *path, uint32_t mode)
+{
+	return raw_syscall(__NR_fchmodat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_ftruncate(int fd, uint64_t size)
+{
+	return raw_syscall(__NR_ftruncate, fd, (long)size, 0, 0, 0, 0);
+}
+
+static inline long sys_flock(int fd, int operation)
+{
+	return raw_syscall(__NR_flock, fd, operation, 0, 0, 0, 0);
+}
+
+/* `times`: access and modification, each in seconds and nanoseconds. */
+static inline long sys_futimens(int fd, const int64_t times[4])
+{
+	return raw_syscall(__NR_utimensat, fd, 0, (long)times, 0, 0, 0);
+}
+
+/* `vector`: addresses and sizes. */
+static inline long sys_writev(int fd, const void *vector, int count)
+{
+	return raw_syscall(__NR_writev, fd, (long)vector, count, 0, 0, 0);
+}
+
+static inline long sys_copy_file_range(int from, int to, size_t size)
+{
+	return raw_syscall(__NR_copy_file_range, from, 0, to, 0, (long)size, 0);
+}
+
+static inline long sys_sendfile(int to, int from, size_t size)
+{
+	return raw_syscall(__NR_sendfile, to, from, 0, (long)size, 0, 0);
 }
 
 __attribute__((noreturn)) static inline void sys_exit(int code)

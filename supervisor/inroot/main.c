@@ -19,13 +19,14 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char help[] =
-	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] ROOT PROGRAM [ARG...]\n"
+	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--undo HOST] ROOT PROGRAM [ARG...]\n"
 	"       inroot --help\n"
 	"\n"
 	"Runs PROGRAM of the root file system ROOT, without privileges.\n"
 	"\n"
 	"  --bind HOST GUEST  the host's HOST appears as GUEST in the root (the host's /proc, /dev and /sys always do)\n"
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
+	"  --undo HOST        keeps in the folder HOST, of the same file system, what is changed in the root\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -291,6 +292,10 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 			at += 2;
 		} else if (text_equal(option, "--chdir") && at + 1 < argc) {
 			chdir = argv[++at];
+		} else if (text_equal(option, "--undo") && at + 1 < argc) {
+			view.undo = canonical(argv[++at], O_DIRECTORY);
+			if (!view.undo)
+				usage("--undo: no such folder", argv[at]);
 		} else if (text_equal(option, "--")) {
 			at++;
 			break;

@@ -4,9 +4,6 @@
 #include "text.h"
 #include "view.h"
 
-/* The kernel's own limit: MAXSYMLINKS (include/linux/namei.h). */
-#define SYMLINK_LIMIT 40
-
 static const char *skip_slashes(const char *path)
 {
 	while (*path == '/')
@@ -417,6 +414,7 @@ long path_text_to_host(struct scratch *scratch, int dir, char *to)
 
 long path_to_host(struct scratch *scratch, int dir, uint64_t address, char *to)
 {
+	to[0] = 0;
 	if (!address)
 		return PATH_SAME; /* utimensat(fd, NULL, ...) and the like mean the descriptor; others get their EFAULT */
 	long length = guest_read_text(scratch->text, PATH_MAX, address);

@@ -7,12 +7,16 @@
 
 #include "scratch.h"
 
+/* The kernel's own limit: MAXSYMLINKS (include/linux/namei.h). */
+#define SYMLINK_LIMIT 40
+
 /* What path_to_host() answers when it does not fail. */
 enum { PATH_SAME, PATH_CHANGED };
 
 /*
  * Translates the path that the guest has at `address`, relative to `dir` (a descriptor or AT_FDCWD), into `to` (PATH_MAX bytes).
- * PATH_SAME: the kernel may as well be given the guest's own pointer. PATH_CHANGED: `to` is a host path, absolute or relative to `dir`. Or -errno.
+ * PATH_SAME: the kernel may as well be given the guest's own pointer; `to` has the same text, "" for a pointer that is NULL. PATH_CHANGED: `to` is
+ * a host path, absolute or relative to `dir`. Or -errno.
  * Uses scratch->text, pending, walked and link.
  */
 HIDDEN long path_to_host(struct scratch *scratch, int dir, uint64_t address, char *to);

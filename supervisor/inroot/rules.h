@@ -27,20 +27,21 @@ enum handler {
 	HANDLE_REFUSE,
 };
 
+/* What a call may change in the root: what is there must be kept first (undo.h). */
 enum change {
 	CHANGE_NOTHING,
-	CHANGE_OPENS,		  /* with the open(2) flags in the argument */
-	CHANGE_OPENS_HOW,	  /* with a struct open_how */
-	CHANGE_CONTENT_OR_ENTRY,  /* creat */
-	CHANGE_CONTENT,		  /* of the file, through symlinks */
-	CHANGE_ENTRY,		  /* a name in a directory: the first path */
-	CHANGE_ENTRY_SECOND,	  /* ... the second path */
-	CHANGE_ENTRIES,		  /* ... both */
-	CHANGE_INODE,		  /* mode, times, attributes; through symlinks */
-	CHANGE_INODE_ITSELF,	  /* ... not through them */
-	CHANGE_INODE_FLAGS,	  /* ... as AT_SYMLINK_NOFOLLOW in the argument says */
-	CHANGE_DESCRIPTOR,	  /* the inode behind argument 0 */
-	CHANGE_SOCKET_FILE,	  /* bind(2) of an AF_UNIX address */
+	CHANGE_OPENS,	      /* as the open(2) flags in the argument say */
+	CHANGE_OPENS_HOW,     /* as a struct open_how says */
+	CHANGE_OVERWRITES,    /* creat(2): opens with O_CREAT, O_WRONLY and O_TRUNC */
+	CHANGE_CONTENT,	      /* of the file that the first path leads to */
+	CHANGE_CREATES,	      /* the name that the path of this number says, where there is none */
+	CHANGE_REMOVES,	      /* the name that the first path says */
+	CHANGE_MOVES,	      /* the first path's name to the second's */
+	CHANGE_INODE,	      /* mode, owner, times; where the path leads to */
+	CHANGE_INODE_ITSELF,  /* ... of the symlink, if it is one */
+	CHANGE_INODE_FLAGS,   /* ... as AT_SYMLINK_NOFOLLOW in the argument says */
+	CHANGE_DESCRIPTOR,    /* ... of what argument 0 is open on */
+	CHANGE_ATTRIBUTES,    /* extended attributes and flags, of the path or, without one, of argument 0 */
 };
 
 /* An argument number below stands for "none" or, as a descriptor, for the working directory. */

@@ -6,6 +6,8 @@
 #include "guest_memory.h"
 #include "paths.h"
 #include "text.h"
+#include "undo.h"
+#include "view.h"
 
 #define FAMILY_UNIX 1
 #define NAME_OFFSET offsetof(struct sockaddr_un, sun_path)
@@ -29,6 +31,7 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 	char *host = scratch->path[0];
 
 	*dir = -1;
+	host[0] = 0;
 	if (!address || length <= NAME_OFFSET || length > sizeof *to)
 		return 0;
 	if (guest_read(to, address, length))
@@ -61,8 +64,9 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 }
 
 /* bind(2), connect(2), sendto(2) */
-int call_socket(struct call *call, int argument)
+int call_socket(struct call *call, const struct rule *rule)
 {
+	const int argument = rule->handler_argument;
 	int dir;
 	long length = translate_address(call, call->arg[argument], call->arg[argument + 1], &dir);
 
@@ -74,8 +78,10 @@ int call_socket(struct call *call, int argument)
 	call->arg[argument + 1] = (uint64_t)length;
 	if (dir < 0)
 		return CALL_PERFORM;
-	long result = raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3],
-				  (long)call->arg[4], (long)call->arg[5]);
+	long result = view.undo[0] ? undo_before(call, rule) : 0;
+	if (!result)
+		result = raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2],
+				     (long)call->arg[3], (long)call->arg[4], (long)call->arg[5]);
 	sys_close(dir);
 	return call_done(call, result);
 }

@@ -1,0 +1,23 @@
+/*
+ * Lets the supervisor give the root back as it was when the invocation began (supervisor/container/undo.ts): before a call
+ * changes what was there, that is kept (keep.h). The rules are those of Linux's overlay file system, which Docker uses to the
+ * same end: a file of the image is copied when it is first opened for writing, so that who has it open, or knows it by another
+ * link, does not see the change; a directory of the image cannot be renamed (EXDEV), and mv(1) copies it
+ * (Documentation/filesystems/overlayfs.rst).
+ */
+#ifndef INROOT_UNDO_H
+#define INROOT_UNDO_H
+
+#include "rules.h"
+#include "scratch.h"
+
+/*
+ * Keeps what the call, whose paths are translated (in scratch->path too), may change. `answer` is what dispatch() would answer; returns what it
+ * shall. Uses scratch->text, pending, walked, link and extra.
+ */
+HIDDEN int undo_call(struct call *call, const struct rule *rule, int answer);
+
+/* The same for a call that its handler performs: 0 or -errno. */
+HIDDEN long undo_before(struct call *call, const struct rule *rule);
+
+#endif
