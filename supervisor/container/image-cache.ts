@@ -8,6 +8,7 @@ import { withFileLock } from '../../src/util/file-lock.js';
 import { formatBytes } from '../../src/util/format-bytes.js';
 import { isProcessAlive, processIdentity } from '../../src/util/process-identity.js';
 import { removeTree } from '../../src/util/remove-tree.js';
+import { installHostFiles } from './host-files.js';
 
 /** An image that lies unpacked on this disk. */
 export interface CachedImage {
@@ -77,6 +78,7 @@ export class ImageCache {
         if (!present) await this.#pull(spec, folder, open, signal);
         const config = present ?? readRecord(folder);
         if (!config) throw new ScarError('service', `The image's record in ${folder} vanished while it was unpacked`);
+        installHostFiles(join(folder, ROOTFS));
         markUsed(folder);
         const user = (config.config?.User ?? '').split(':')[0] ?? '';
         if (!['', 'root', '0'].includes(user)) {

@@ -12,7 +12,7 @@ export interface ProcessSpec {
   cwd: string;
   /** Host paths that appear in the container. */
   binds: { host: string; container: string }[];
-  /** Host path of an empty folder, on the file system of the rootfs, that keeps what the process changes in there. */
+  /** Host path of a folder, on the file system of the rootfs, that is made to keep what the process changes in there. */
   undo: string;
 }
 

@@ -27,6 +27,10 @@ long keeper_open(struct keeper *keeper)
 	sys_sigprocmask(SIG_SETMASK, &all, &keeper->blocked);
 	keeper->journal = -1;
 	keeper->folder = (int)sys_openat(AT_FDCWD, view.undo, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (keeper->folder == -ENOENT) {
+		sys_mkdirat(AT_FDCWD, view.undo, 0700);
+		keeper->folder = (int)sys_openat(AT_FDCWD, view.undo, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	}
 	error = keeper->folder;
 	if (error >= 0) {
 		keeper->journal = (int)sys_openat(keeper->folder, JOURNAL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);

@@ -26,7 +26,8 @@ static const char help[] =
 	"\n"
 	"  --bind HOST GUEST  the host's HOST appears as GUEST in the root (the host's /proc, /dev and /sys always do)\n"
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
-	"  --undo HOST        keeps in the folder HOST, of the same file system, what is changed in the root\n"
+	"  --undo HOST        keeps in HOST, a folder that is made when it is needed, what is changed in the root;\n"
+	"                     it must be of the root's file system\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -293,9 +294,9 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 		} else if (text_equal(option, "--chdir") && at + 1 < argc) {
 			chdir = argv[++at];
 		} else if (text_equal(option, "--undo") && at + 1 < argc) {
-			view.undo = canonical(argv[++at], O_DIRECTORY);
-			if (!view.undo)
-				usage("--undo: no such folder", argv[at]);
+			view.undo = argv[++at];
+			if (view.undo[0] != '/')
+				usage("--undo: must be an absolute path", view.undo);
 		} else if (text_equal(option, "--")) {
 			at++;
 			break;

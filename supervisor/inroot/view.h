@@ -20,7 +20,7 @@ struct mount {
 struct view {
 	const char *root; /* canonical host path, no final slash: "" when it is the host's own root */
 	size_t root_length;
-	const char *undo; /* canonical host path of a folder that keeps what is changed in the root (keep.h), or "" */
+	const char *undo; /* host path of the folder that keeps what is changed in the root (keep.h), or "" */
 	const char *exe;  /* guest path of the running program, canonical */
 	const char *exe_host;
 	struct mount mount[MOUNT_LIMIT];
