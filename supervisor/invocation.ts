@@ -158,6 +158,7 @@ async function run(process: ProcessSpec, { house, budget }: Invocation): Promise
     log,
     processes: scratch.processes,
     memoryBytes: config.memoryBytes,
+    killCounters: config.killCounters,
     freeBytes: () => scratch.freeBytes(),
   });
 }

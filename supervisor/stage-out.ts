@@ -105,8 +105,8 @@ export interface OutputMarks {
 }
 
 /**
- * Sends files to their objects, a few at a time, and tells of each one that arrived. All are tried; then the first failure
- * is thrown.
+ * Sends files to their objects, a few at a time. All are tried; then those that arrived are told, in the order of the plan,
+ * and the first failure in that order is thrown.
  */
 export async function stageOut(
   store: ObjectStore,
@@ -116,16 +116,17 @@ export async function stageOut(
   onUploaded: (object: OutputObject) => void,
 ): Promise<void> {
   const metadata = { 'scar-request-id': marks.requestId, 'scar-outcome': marks.outcome };
-  const send = async ({ file, bucket, key }: Upload) => {
+  const send = async ({ file, bucket, key }: Upload): Promise<OutputObject> => {
     signal.throwIfAborted();
     const options = { contentType: contentType(file.path), metadata, signal, parallelParts: PARALLEL_PARTS };
     const { bytes } = await store.writeFile({ bucket, key }, file.host, options);
-    onUploaded({ bucket, key, bytes });
+    return { bucket, key, bytes };
   };
   const [small, large] = [pLimit(PARALLEL_FILES), pLimit(1)];
   const results = await Promise.allSettled(
     uploads.map((upload) => (upload.file.bytes > store.partBytes ? large : small)(() => send(upload))),
   );
+  for (const result of results) if (result.status === 'fulfilled') onUploaded(result.value);
   const failed = results.filter((result) => result.status === 'rejected');
   const [first] = failed;
   if (!first) return;

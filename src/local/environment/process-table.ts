@@ -123,5 +123,21 @@ export function readMemory(pid: number): { own: number; shared: number } | undef
   }
 }
 
+/**
+ * What only the end of a process gives back, in bytes (proc_pid_status(5)). By that the kernel takes its victim for lack of
+ * memory (oom_badness, mm/oom_kill.c): pages of files count there too, but were taken back before it came to that.
+ */
+export function readUnreclaimableBytes(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    return [...status.matchAll(/^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB$/gm)].reduce(
+      (sum, [, kibibytes]) => sum + Number(kibibytes) * 1024,
+      0,
+    );
+  } catch {
+    return 0;
+  }
+}
+
 /** The page size of Linux on x86-64, and of nearly every arm64 kernel. */
 const PAGE_BYTES = 4096;

@@ -104,7 +104,7 @@ describe.skipIf(missing)(`the built supervisor (${missing ?? 'runs'})`, () => {
     const environment = await bench.start({
       image,
       variables: { LEVEL: 'function', TOKEN: 'user' },
-      environment: { NODE_OPTIONS: '--no-warnings', SECRET_OF_SUPERVISOR: 'x' },
+      environment: { NODE_OPTIONS: '--no-warnings', SECRET_OF_SUPERVISOR: 'x', LAMBDA_LOCAL_MEMORY_EVENTS: '/x' },
     });
     await write('in/a.png', 'x');
     const event = notification('data', ['in/a.png'], { version: 1, environment: { LEVEL: 'event' } });

@@ -82,6 +82,7 @@ describe('an invocation', () => {
       LANG: 'en_US.UTF-8',
       PATH: expect.stringContaining('/usr/bin:/bin'),
       TMPDIR: expect.stringContaining(bench.host.runFolder),
+      LAMBDA_LOCAL_MEMORY_EVENTS: expect.stringContaining(bench.host.runFolder),
       AWS_REGION: 'us-east-1',
       AWS_DEFAULT_REGION: 'us-east-1',
       AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
@@ -220,18 +221,45 @@ describe('a function that fails', () => {
     expect(tail).toContain('Max Memory Used: 128 MB');
   });
 
-  it('loses only the child when that is what takes the memory', async () => {
+  it('loses only the child when that is what takes the memory, and can read why as soon as it has ended', async () => {
     const environment = bench.environment(
       {
-        'index.mjs': `import { spawn } from 'node:child_process'; import { once } from 'node:events';
+        'index.mjs': `import { spawn } from 'node:child_process'; import { once } from 'node:events'; import { readFileSync } from 'node:fs';
+          const events = () => readFileSync(process.env.LAMBDA_LOCAL_MEMORY_EVENTS, 'utf8');
           export const handler = async () => {
+            const before = events();
             const child = spawn(process.execPath, ['-e', 'const all = []; setInterval(() => all.push(Buffer.alloc(8 << 20, 1)), 5)']);
-            const [code, signal] = await once(child, 'exit'); return signal }`,
+            const [code, signal] = await once(child, 'exit'); return { before, signal, after: events() } }`,
       },
       { memoryMiB: 192 },
     );
-    expect((await invoke(environment)).payload).toBe('SIGKILL');
+    expect((await invoke(environment)).payload).toEqual({
+      before: 'oom 0\noom_kill 0\n',
+      signal: 'SIGKILL',
+      after: 'oom 1\noom_kill 1\n',
+    });
+    expect((await invoke(environment)).payload.after, 'of all its invocations').toBe('oom 2\noom_kill 2\n');
     expect(environment.ended).toBe(false);
+  });
+
+  it('loses its largest process, whichever grew last, and no other', async () => {
+    const environment = bench.environment(
+      {
+        'index.mjs': `import { spawn } from 'node:child_process'; import { once } from 'node:events';
+          const hold = (mebibytes) => spawn(process.execPath,
+            ['-e', 'const held = Buffer.alloc(' + mebibytes + ' << 20, 1); console.log(held.length); setInterval(() => {}, 1000)']);
+          export const handler = async () => {
+            const large = hold(200); const ended = once(large, 'exit');
+            await once(large.stdout, 'data');
+            const small = hold(100);
+            const [, signal] = await ended;
+            await once(small.stdout, 'data');
+            const lives = small.exitCode === null && small.signalCode === null;
+            small.kill(); return { signal, lives } }`,
+      },
+      { memoryMiB: 330 },
+    );
+    expect((await invoke(environment)).payload).toEqual({ signal: 'SIGKILL', lives: true });
   });
 
   it.each([
