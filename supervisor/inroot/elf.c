@@ -1,6 +1,6 @@
 #include "elf.h"
 
-#include "arch/x86_64/elf_machine.h"
+#include "elf_machine.h"
 #include "patch.h"
 #include "text.h"
 

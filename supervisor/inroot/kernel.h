@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arch/x86_64/signal_frame.h"
-#include "arch/x86_64/syscall.h"
+#include "signal_frame.h"
+#include "syscall.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
 

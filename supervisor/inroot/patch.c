@@ -2,9 +2,30 @@
 
 #include <linux/elf.h>
 
+#include "redirect.h"
 #include "text.h"
 
 #define SECTION_LIMIT 128
+#define BATCH 512 /* sites redirected at a time */
+
+/* Redirects what is in a stretch of code. Without system calls it stays untouched, and shared with other processes. */
+static void patch_code(const struct code *code)
+{
+	uint8_t *at = (uint8_t *)code->address;
+	const uint8_t *end = at + code->size;
+	struct site sites[BATCH];
+	int count = 0;
+
+	while ((at = site_find(at, end))) {
+		if (site_classify(code, at, &sites[count]) && ++count == BATCH) {
+			redirect_sites(code, sites, count);
+			count = 0;
+		}
+		at += SYSCALL_SIZE;
+	}
+	if (count)
+		redirect_sites(code, sites, count);
+}
 
 /*
  * Linkers before binutils 2.31 put code and constants into one segment, and constants may look like code. Section headers survive

@@ -58,6 +58,6 @@
 #define CALL(name, handler, first, second, change) [__NR_##name] = {handler, {first, second}, change},
 
 const struct rule syscall_rules[SYSCALL_TABLE_SIZE] = {
-#include "arch/x86_64/syscalls.def"
+#include "syscalls_arch.def"
 #include "syscalls.def"
 };

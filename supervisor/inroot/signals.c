@@ -2,7 +2,7 @@
 
 #include "calls.h"
 #include "guest_memory.h"
-#include "patch.h"
+#include "redirect.h"
 #include "text.h"
 
 #define TRAP_BIT (1UL << (SIGNAL_TRAP - 1))
@@ -72,13 +72,13 @@ static void guest_trap_arrived(int signal, struct signal_info *info, struct sign
 	((void (*)(int, struct signal_info *, struct signal_context *))action.handler)(signal, info, context);
 }
 
-/* Sends a trapped `syscall` the way of the others: on to entry.S, with the address of its stub. */
+/* A trap that stands for a system call leads to its trampoline. */
 static void on_trap(int signal, struct signal_info *info, struct signal_context *context)
 {
-	uint64_t stub = patch_stub_of(trap_site(context));
+	uint64_t to = redirect_of_trap(trap_site(context));
 
-	if (stub)
-		resume_at_stub(context, stub);
+	if (to)
+		resume_at(context, to);
 	else
 		guest_trap_arrived(signal, info, context);
 }

@@ -1,17 +1,11 @@
 #include "text.h"
 
+#include "copy.h"
+
 void *memcpy(void *to, const void *from, size_t size)
 {
-	void *result = to;
-
-	/* "rep movsb" is what the architecture makes fast (ERMSB); aarch64 gets a plain loop. */
-#ifdef __x86_64__
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
-#else
-	for (size_t i = 0; i < size; i++)
-		((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
-#endif
-	return result;
+	copy_bytes(to, from, size);
+	return to;
 }
 
 void *memmove(void *to, const void *from, size_t size)

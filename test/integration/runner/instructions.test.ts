@@ -67,7 +67,9 @@ describe.skipIf(missing)(`instructions of real programs${missing ? ` (${missing}
   beforeAll(async () => {
     folder = await temporaryFolder();
     decodeLines = compile('decode-lines', folder.path, ['arch/x86_64/decode.c']);
-    classifySites = compile('classify-sites', folder.path, ['rules.c', 'unwind.c', 'arch/x86_64/decode.c']);
+    classifySites = compile('classify-sites', folder.path, [
+      ...['rules.c', 'unwind.c', 'arch/x86_64/decode.c', 'arch/x86_64/patch_sites.c'],
+    ]);
     for (const root of new Set(FILES.map(([name]) => name))) await rootFileSystem(root);
     return () => folder[Symbol.asyncDispose]();
   }, 900_000);

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../support/temporary.js';
 const missing = ['gcc', 'strace'].every(isInstalled) ? undefined : 'needs the Debian packages gcc and strace';
 
 /** The rows of both parts of the table. */
-const rows = ['syscalls.def', 'arch/x86_64/syscalls.def'].flatMap((part) => {
+const rows = ['syscalls.def', 'arch/x86_64/syscalls_arch.def'].flatMap((part) => {
   const text = readFileSync(join(runnerSources, part), 'utf8');
   return [...text.matchAll(/^CALL\((\w+),\s*(\w+)/gm)].map(([, name = '', handler = '']) => ({ name, handler }));
 });

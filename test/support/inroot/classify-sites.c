@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../../supervisor/inroot/arch/x86_64/patch_sites.c"
+#include "sites.h"
 
 /* The runner's own entry is only an address here. */
 void inroot_entry(void)
@@ -26,10 +26,10 @@ int main(int argc, char **argv)
 		return 1;
 	struct unwind unwind = {.state = UNWIND_UNREAD, .fd = fileno(file)};
 	struct code code = {(uint64_t)bytes, size, 0, offset, &unwind};
-	for (uint8_t *at = bytes; (at = find_syscall(at, bytes + size)); at += SYSCALL_SIZE) {
+	for (uint8_t *at = bytes; (at = site_find(at, bytes + size)); at += SYSCALL_SIZE) {
 		struct site site;
 		printf("%lx ", address + (uint64_t)(at - bytes));
-		if (!classify(&code, at, &site))
+		if (!site_classify(&code, at, &site))
 			printf("skip\n");
 		else if (site.window)
 			printf("window %d\n", site.window);

@@ -11,6 +11,7 @@ export function compile(program: string, directory: string, runnerParts: readonl
   const output = join(directory, program);
   const parts = runnerParts.map((part) => join(runnerSources, part));
   const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror'];
+  flags.push(`-I${runnerSources}`, `-I${join(runnerSources, 'arch/x86_64')}`);
   execFileSync('gcc', [...flags, '-o', output, join(here, `${program}.c`), ...parts]);
   return output;
 }

@@ -2,7 +2,7 @@
  * The two doors into the runner that are not C: where the kernel starts it, and where a redirected system call of the
  * guest enters it.
  */
-#include "../../layout.h"
+#include "layout.h"
 
 	.text
 	.globl	_start

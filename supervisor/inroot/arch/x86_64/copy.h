@@ -1,0 +1,12 @@
+#ifndef INROOT_ARCH_COPY_H
+#define INROOT_ARCH_COPY_H
+
+#include <stddef.h>
+
+/* "rep movsb" is what the architecture makes fast (ERMSB). */
+static inline void copy_bytes(void *to, const void *from, size_t size)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
+
+#endif
