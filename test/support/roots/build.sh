@@ -10,7 +10,6 @@ tar=$2
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "$tar.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-mirror=http://deb.debian.org/debian
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # What the checks find in every root, in $work/root. Absolute links are what images are full of.
@@ -50,7 +49,15 @@ debian() {
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --customize-hook="cp -a '$work/root/.' \"\$1\"" \
-    --skip=output/dev --format=tar "$kind" "$tar.partial" "deb $mirror $kind main"
+    --skip=output/dev --format=tar "$kind" "$tar.partial"
+}
+
+# Where this system's apt gets its release's main packages from, as lines of a sources.list without their type.
+release_of_this_system() {
+  local release
+  release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  apt-get indextargets --format '$(REPO_URI) $(RELEASE) main' \
+    "Release: $release" 'Component: main' 'Identifier: Packages' | sort -u
 }
 
 # BusyBox from Debian's source, linked with musl: a whole userland of dynamic programs.
@@ -61,7 +68,9 @@ musl() {
   local apt=(-q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/headers"
-  echo "deb-src [signed-by=$keyring] $mirror bookworm main" >"$work/sources.list"
+  # apt tells only of lists that it has.
+  [ -n "$(release_of_this_system)" ] || apt-get -q update
+  release_of_this_system | sed "s#^#deb-src [signed-by=$keyring] #" >"$work/sources.list"
   apt-get "${apt[@]}" update
   (cd "$work" && apt-get "${apt[@]}" --download-only source busybox && tar -xjf busybox_*.orig.tar.bz2)
   # The kernel's headers, which musl-gcc does not look for.
