@@ -39,7 +39,14 @@ export type { InvocationReport } from './client/report-line.js';
 export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';
 export type { UpdateFunctionOptions } from './client/update-function.js';
-export type { FailureReason, ObjectReference, OutputObject, OutputTail, Timings } from './contract/index.js';
+export type {
+  FailureReason,
+  ObjectReference,
+  OutputObject,
+  OutputTail,
+  RunnerName,
+  Timings,
+} from './contract/index.js';
 export {
   FunctionError,
   ImageError,

@@ -60,7 +60,6 @@ export function createHandler(
       environmentId,
       coldStart,
       image,
-      runner: house.runnerName,
       outcomes: [],
     };
     coldStart = false;
@@ -123,9 +122,10 @@ async function preheat({ house, options, budget, ...invocation }: Invocation): P
   return recorder.finish();
 }
 
+/** The image, and what will run it: where nothing can, nothing is pulled. */
 async function bringImage({ house, budget, response }: Invocation): Promise<CachedImage> {
-  const { config, images, scratch } = house;
-  await scratch.sweep();
+  const { config, images } = house;
+  response.runner = (await house.runner()).name;
   const { image, pulled } = await within(budget.containerEnd, `bringing in ${config.spec.imageReference}`, (signal) =>
     images.use(config.spec, house.openImage, signal),
   );

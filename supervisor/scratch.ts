@@ -29,7 +29,6 @@ export class Scratch {
   readonly #run: string;
   readonly #own: string;
   #runner: string | undefined;
-  #swept: Promise<void> | undefined;
   #containers = 0;
 
   constructor(folder: string) {
@@ -45,11 +44,11 @@ export class Scratch {
 
   /**
    * Copies the runner to where it can be executed: a zip may have lost its mode, and the package's folder is read-only on
-   * Lambda. Returns its path.
+   * Lambda. Cleans up, the first time, after supervisors that were killed: no image may be used before. Returns its path.
    */
   async installRunner(from: string): Promise<string> {
     if (this.#runner) return this.#runner;
-    await this.sweep();
+    await this.#sweep();
     mkdirSync(this.#own, { recursive: true });
     const runner = join(this.#own, RUNNER);
     writeFileSync(runner, '', { mode: 0o755 });
@@ -69,13 +68,7 @@ export class Scratch {
     return bavail * bsize;
   }
 
-  /** Cleans up, the first time, after supervisors that were killed. No image may be used before. */
-  sweep(): Promise<void> {
-    this.#swept ??= this.#removeDead();
-    return this.#swept;
-  }
-
-  async #removeDead(): Promise<void> {
+  async #sweep(): Promise<void> {
     const dead = entriesOf(this.#run).filter((identity) => !isProcessAlive(identity));
     if (dead.length === 0) return;
     const runners = new Set(dead.map((identity) => join(this.#run, identity, RUNNER)));

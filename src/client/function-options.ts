@@ -4,6 +4,8 @@ import {
   DEFAULT_RESERVE_MS,
   type FunctionSpec,
   type OutputTarget,
+  RUNNERS,
+  type RunnerName,
 } from '../contract/index.js';
 import { ValidationError } from '../errors.js';
 import { roleArn } from './config.js';
@@ -61,6 +63,11 @@ export interface FunctionOptions {
   roleArn?: string;
   /** Kept back from the deadline for staging out and the reply: 1 to 300. Default 10, and never more than half the time. */
   reserveSeconds?: number;
+  /**
+   * What runs the container: `in-process` everywhere; `namespaces` where the kernel lets an unprivileged user make some, as on
+   * many laptops and never on Lambda: a root of the kernel's own, at its speed. Default `in-process`.
+   */
+  runner?: RunnerName;
   registry?: RegistryOptions;
   /**
    * Where execution environments fetch the image: its `registry`, or your image `bucket`, into which this call then copies
@@ -71,7 +78,7 @@ export interface FunctionOptions {
   signal?: AbortSignal;
 }
 
-const BEHAVIOUR = ['script', 'args', 'output', 'reserveSeconds'] as const;
+const BEHAVIOUR = ['script', 'args', 'output', 'reserveSeconds', 'runner'] as const;
 const SETTINGS = ['memoryMiB', 'timeoutSeconds', 'ephemeralStorageMiB', 'environment', 'roleArn'] as const;
 const IMAGE = ['image', 'registry', 'pullFrom'] as const;
 
@@ -93,6 +100,9 @@ export function checkFunctionOptions(options: FunctionOptions & { image?: string
   checkRegistry(options.registry);
   if (options.pullFrom !== undefined && options.pullFrom !== 'registry' && options.pullFrom !== 'bucket') {
     throw new ValidationError('pullFrom', "be 'registry' or 'bucket'", options.pullFrom);
+  }
+  if (options.runner !== undefined && !RUNNERS.includes(options.runner)) {
+    throw new ValidationError('runner', `be one of ${RUNNERS.join(', ')}`, options.runner);
   }
   if (options.roleArn !== undefined) roleArn('roleArn', options.roleArn);
   check.abortSignal(options.signal);
@@ -195,10 +205,11 @@ export function refuseEndlessLoop(
 }
 
 /** What {@link FunctionSpec} says of the function's behaviour, with the defaults. */
-export function behaviour(options: FunctionOptions): Pick<FunctionSpec, 'args' | 'output' | 'reserveMs'> {
+export function behaviour(options: FunctionOptions): Pick<FunctionSpec, 'args' | 'output' | 'reserveMs' | 'runner'> {
   return {
     ...(options.args && { args: [...options.args] }),
     output: outputTargets(options.output),
+    ...(options.runner && { runner: options.runner }),
     reserveMs: options.reserveSeconds === undefined ? DEFAULT_RESERVE_MS : options.reserveSeconds * 1000,
   };
 }

@@ -127,6 +127,7 @@ async function changedSpec(
     ...(newArgs && { args: newArgs }),
     ...(options.output !== undefined && { output: changed.output }),
     ...(options.reserveSeconds !== undefined && { reserveMs: changed.reserveMs }),
+    ...(changed.runner && { runner: changed.runner }),
   };
   if (!found || options.image === undefined) return spec;
   const roleArn = options.roleArn ?? details.facts.roleArn;

@@ -16,6 +16,8 @@ export interface FunctionSpec {
   args?: string[];
   /** Where the files of the output folder go. Empty: beside the input's bucket under `output/` (the paper, section 3). */
   output: OutputTarget[];
+  /** Absent: `in-process`. */
+  runner?: RunnerName;
   /** Time kept back from the deadline for stage-out and the reply, in ms. */
   reserveMs: number;
 }
@@ -41,8 +43,9 @@ export interface OutputTarget {
   suffixes?: string[];
 }
 
-/** What starts the user's process in its rootfs: the in-process loader, `inroot`. */
-export type RunnerName = 'in-process';
+/** What starts the user's process in its rootfs: the in-process loader, or the kernel's own namespaces where they are allowed. */
+export type RunnerName = (typeof RUNNERS)[number];
+export const RUNNERS = ['in-process', 'namespaces'] as const;
 
 /** Files of the function's zip. */
 export const SPEC_FILE = 'function.json';

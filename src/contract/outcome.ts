@@ -10,7 +10,8 @@ export interface InvocationResponse {
   coldStart: boolean;
   /** Digest of the manifest that ran, and whether this invocation had to bring it in. */
   image: { digest: string; pulled: boolean };
-  runner: RunnerName;
+  /** What ran the containers; absent if it did not come to that. */
+  runner?: RunnerName;
   outcomes: ContainerOutcome[];
 }
 

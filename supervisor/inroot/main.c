@@ -8,7 +8,9 @@
 
 #include "elf.h"
 #include "exec.h"
+#include "namespaces.h"
 #include "paths.h"
+#include "probe.h"
 #include "signals.h"
 #include "text.h"
 #include "view.h"
@@ -19,7 +21,8 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char help[] =
-	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--undo HOST] ROOT PROGRAM [ARG...]\n"
+	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--undo HOST] [--namespaces] ROOT PROGRAM [ARG...]\n"
+	"       inroot --probe\n"
 	"       inroot --help\n"
 	"\n"
 	"Runs PROGRAM of the root file system ROOT, without privileges.\n"
@@ -28,6 +31,8 @@ static const char help[] =
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
 	"  --undo HOST        keeps in HOST, a folder that is made when it is needed, what is changed in the root;\n"
 	"                     it must be of the root's file system\n"
+	"  --namespaces       by the kernel's namespaces and mounts, where they are allowed, and not inside the program\n"
+	"  --probe            prints what this place allows, as JSON: 0, or the errno that a try was answered with\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -278,6 +283,7 @@ static void enter_directory(const char *chdir)
 __attribute__((noreturn)) static void command_line(int argc, char **argv, char **envp)
 {
 	const char *chdir = NULL;
+	bool namespaces = false;
 	int at = 1;
 
 	view_add_system_mounts();
@@ -288,6 +294,10 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 		if (text_equal(option, "--help")) {
 			sys_write(1, help, sizeof help - 1);
 			sys_exit(0);
+		} else if (text_equal(option, "--probe")) {
+			probe();
+		} else if (text_equal(option, "--namespaces")) {
+			namespaces = true;
 		} else if (text_equal(option, "--bind") && at + 2 < argc) {
 			add_bind(argv[at + 1], argv[at + 2]);
 			at += 2;
@@ -313,6 +323,8 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	for (int i = 0; i < view.mounts; i++)
 		if (!text_equal(view.mount[i].host, view.mount[i].guest))
 			make_mount_point(&view.mount[i]);
+	if (namespaces)
+		namespaces_enter();
 	enter_directory(chdir);
 
 	struct program program;
@@ -325,7 +337,9 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	} else if (*name) {
 		error = find_along_path(name, path ? path : DEFAULT_PATH, &program);
 	}
-	if (!error) {
+	if (!error && namespaces) {
+		error = sys_execve(program.name, argv + at, envp);
+	} else if (!error) {
 		argc -= at;
 		if (argc + EXEC_EXTRA > SCRATCH_VECTOR)
 			fail(EXIT_OWN, "too many arguments", NULL);

@@ -107,6 +107,24 @@ void signals_start(void)
 	sys_sigprocmask(SIG_UNBLOCK, &mask, NULL);
 }
 
+static volatile bool trap_arrived;
+
+static void note_trap(int signal)
+{
+	trap_arrived = signal == SIGNAL_TRAP;
+}
+
+bool signals_probe(void)
+{
+	struct kernel_sigaction action = {0};
+
+	signals_start();
+	action.handler = (uint64_t)note_trap;
+	set_guest_action((int)sys_getpid(), &action);
+	sys_tgkill((int)sys_getpid(), (int)sys_gettid(), SIGNAL_TRAP);
+	return trap_arrived;
+}
+
 void signals_before_exec(void)
 {
 	struct kernel_sigaction ignore = {HANDLER_IGNORE, ACTION_RESTORER, (uint64_t)signal_restorer, 0};

@@ -1,0 +1,29 @@
+import type { RunnerName } from '../../src/contract/index.js';
+import type { HostCommand, ProcessSpec, Runner } from './runner.js';
+
+/** What each way asks of `inroot`. */
+const OPTIONS: Readonly<Record<RunnerName, readonly string[]>> = {
+  'in-process': [],
+  namespaces: ['--namespaces'],
+};
+
+/** Runs programs by `inroot`, the loader of supervisor/inroot. */
+export class InrootRunner implements Runner {
+  readonly name: RunnerName;
+  readonly #executable: string;
+
+  /** @param executable - host path of the loader */
+  constructor(name: RunnerName, executable: string) {
+    this.name = name;
+    this.#executable = executable;
+  }
+
+  command({ rootfs, argv, environment, cwd, binds, undo }: ProcessSpec): HostCommand {
+    const options = binds.flatMap(({ host, container }) => ['--bind', host, container]);
+    return {
+      file: this.#executable,
+      args: [...OPTIONS[this.name], ...options, '--undo', undo, '--chdir', cwd, rootfs, ...argv],
+      environment,
+    };
+  }
+}
