@@ -55,7 +55,7 @@ export interface FunctionOptions {
   ephemeralStorageMiB?: number;
   /** Variables of the container. All names and values together have at most 4 KB. */
   environment?: Record<string, string>;
-  /** Default: the input's own bucket, under `output/`. */
+  /** An empty list: no outputs are kept. Default: the input's own bucket, under `output/`. */
   output?: OutputOptions[];
   /** Execution role. Default: the client's. */
   roleArn?: string;
@@ -172,14 +172,13 @@ function checkRegistry(registry: RegistryOptions | undefined): void {
 /**
  * Refuses a function that would invoke itself for ever: a trigger that matches what the function writes.
  *
- * @param output - empty: the default, `output/` in the bucket of the input
+ * @param output - where the function writes. Default: `output/` in the bucket of the input
  */
 export function refuseEndlessLoop(
   trigger: Required<Pick<TriggerOptions, 'bucket' | 'prefix' | 'suffix'>>,
-  output: OutputTarget[],
+  output: OutputTarget[] = [{ bucket: trigger.bucket, prefix: 'output/' }],
 ): void {
-  const targets: OutputTarget[] = output.length > 0 ? output : [{ bucket: trigger.bucket, prefix: 'output/' }];
-  for (const target of targets) {
+  for (const target of output) {
     if (target.bucket !== trigger.bucket) continue;
     const prefixesMeet = target.prefix.startsWith(trigger.prefix) || trigger.prefix.startsWith(target.prefix);
     const suffixesMeet =
@@ -198,13 +197,13 @@ export function refuseEndlessLoop(
 export function behaviour(options: FunctionOptions): Pick<FunctionSpec, 'args' | 'output' | 'reserveMs'> {
   return {
     ...(options.args && { args: [...options.args] }),
-    output: outputTargets(options.output),
+    ...(options.output && { output: outputTargets(options.output) }),
     reserveMs: options.reserveSeconds === undefined ? DEFAULT_RESERVE_MS : options.reserveSeconds * 1000,
   };
 }
 
-export function outputTargets(output: OutputOptions[] | undefined): OutputTarget[] {
-  return (output ?? []).map(({ bucket, prefix = 'output/', suffixes }) => ({
+export function outputTargets(output: OutputOptions[]): OutputTarget[] {
+  return output.map(({ bucket, prefix = 'output/', suffixes }) => ({
     bucket,
     prefix,
     ...(suffixes && { suffixes: [...suffixes] }),

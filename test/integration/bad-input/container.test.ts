@@ -118,7 +118,10 @@ const cases: Case[] = [
     name: 'outputs that go nowhere',
     options: script('echo 1 > $SCAR_OUTPUT_DIR/one'),
     reason: 'stage-out',
-    says: [/left the file one in its output folder, and the function has no output target/, /an output$/],
+    says: [
+      /left the file one in its output folder, and the function has no output target/,
+      /an output, or an empty list/,
+    ],
     exitCode: 0,
   },
   {
@@ -201,6 +204,16 @@ describe.skipIf(missing)('a container that fails', () => {
     const result = await local.leavesNothing(() => local.scar.invoke('worker', { ...script('true'), input }));
     expect(result).toMatchObject({ status: 'succeeded', outputs: [] });
     expect(result.logs).toMatch(/left no files in its output folder.*\$SCAR_OUTPUT_DIR/);
+  });
+
+  it('an empty list of outputs: keeps nothing, whatever the input says, and the log tells it', async () => {
+    const options = { ...script('echo 1 > $SCAR_OUTPUT_DIR/unwanted'), output: [] };
+    for (const each of [options, { ...options, input }]) {
+      const result = await local.leavesNothing(() => local.scar.invoke('worker', each));
+      expect(result).toMatchObject({ status: 'succeeded', outputs: [] });
+      expect(result.logs).toContain('not kept, as the list of outputs is empty: the file unwanted');
+    }
+    await expect(read('output/unwanted')).rejects.toMatchObject({ name: 'NoSuchKey' });
   });
 
   it('what a failing script wrote is kept, with its reason', async () => {

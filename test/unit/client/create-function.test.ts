@@ -118,7 +118,6 @@ describe('createFunction', () => {
       imageLocation: { type: 's3', bucket, prefix: 'scar/' },
       platform: { os: 'linux', architecture: 'amd64' },
       hasScript: false,
-      output: [],
       reserveMs: 10_000,
     });
   });
@@ -481,6 +480,7 @@ describe('createFunction refuses', () => {
     ['outputs below the trigger', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'bkt', prefix: 'in/out/' }], true],
     ['a trigger below the outputs', { bucket: 'bkt', prefix: 'out/a/' }, [{ bucket: 'bkt', prefix: 'out/' }], true],
     ['the whole bucket, by default outputs', { bucket: 'bkt' }, undefined, true],
+    ['the whole bucket, without outputs', { bucket: 'bkt' }, [], false],
     ['another prefix', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'bkt', prefix: 'out/' }], false],
     ['another bucket', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'other', prefix: 'in/' }], false],
     ['other suffixes', { bucket: 'bkt', suffix: '.jpg' }, [{ bucket: 'bkt', prefix: '', suffixes: ['.txt'] }], false],

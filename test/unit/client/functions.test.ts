@@ -359,6 +359,7 @@ describe('updateFunction', () => {
       { output: [{ bucket: 'other', prefix: 'output/' }] },
       'old script',
     ],
+    ['the outputs to none', { output: [] }, { output: [] }, 'old script'],
     ['the reserve', { reserveSeconds: 5 }, { reserveMs: 5000 }, 'old script'],
   ];
   it.each(changes)('changes %s, and keeps the rest of the package', async (_, options, expected, script) => {
@@ -371,10 +372,12 @@ describe('updateFunction', () => {
     expect(s3.commandCalls(DeleteObjectsCommand)).toHaveLength(0);
   });
 
-  it('goes back to the CMD of the image', async () => {
-    const { context, lambda } = existing();
-    await updateFunction(context, 'gray', { args: null });
-    expect(sent(lambda).package?.spec).not.toHaveProperty('args');
+  it.each(['args', 'output'])('goes back to what a function has without %s', async (option) => {
+    const { context, lambda, s3 } = existing();
+    s3.on(GetBucketNotificationConfigurationCommand).resolves({});
+    await updateFunction(context, 'gray', { [option]: null });
+    const { [option as 'args' | 'output']: _, ...rest } = spec;
+    expect(sent(lambda).package?.spec).toEqual(rest);
   });
 
   it('changes the image: blobs up, package, tags, old blobs away', async () => {
@@ -428,11 +431,9 @@ describe('updateFunction', () => {
     expect(memory).toEqual([1024, 512]);
   });
 
-  it('refuses outputs that would trigger the function', async () => {
+  it.each([[[{ bucket: 'photos' }]], [null]])('refuses outputs that would trigger the function: %j', async (output) => {
     const { context, lambda } = existing();
-    await expect(updateFunction(context, 'gray', { output: [{ bucket: 'photos' }] })).rejects.toThrow(
-      /invoke itself for ever/,
-    );
+    await expect(updateFunction(context, 'gray', { output })).rejects.toThrow(/invoke itself for ever/);
     expect(lambda.commandCalls(UpdateFunctionCodeCommand)).toHaveLength(0);
   });
 
