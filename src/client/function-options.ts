@@ -3,6 +3,8 @@ import {
   CONTAINER_VARIABLE_PREFIX,
   DEFAULT_RESERVE_MS,
   type FunctionSpec,
+  faultOfFirstLine,
+  firstLine,
   type OutputTarget,
 } from '../contract/index.js';
 import { ValidationError } from '../errors.js';
@@ -105,9 +107,16 @@ export function checkScript(script: unknown): void {
   throw new ValidationError('script', 'be a path, or { inline: text }', script);
 }
 
-/** The text of a script; throws `ValidationError` if its file cannot be read. */
+/** The text of a script; throws `ValidationError` if its file cannot be read, or nothing could run it. */
 export async function readScript(script: ScriptSource): Promise<Buffer> {
-  if (typeof script !== 'string') return Buffer.from(script.inline);
+  const text = typeof script === 'string' ? await readScriptFile(script) : Buffer.from(script.inline);
+  const line = firstLine(text);
+  const fault = faultOfFirstLine(line);
+  if (fault) throw new ValidationError('script', `not have ${fault.has}`, line, fault.remedy);
+  return text;
+}
+
+async function readScriptFile(script: string): Promise<Buffer> {
   try {
     return await readFile(script);
   } catch (error) {

@@ -24,6 +24,7 @@ import {
 } from './function-options.js';
 import { packFunction } from './function-package.js';
 import { ImageStore, releaseOrWarn } from './image-store.js';
+import { refuseMissingBuckets } from './missing-buckets.js';
 import { Rollback } from './rollback.js';
 import { triggersOf } from './trigger.js';
 import * as check from './validate.js';
@@ -52,6 +53,7 @@ export function updateFunction(
   return underClient(context, options.signal, async (signal) => {
     const script = options.script ? await readScript(options.script) : undefined;
     const details = requireOurs(await context.functions.get(name, signal));
+    await refuseMissingBuckets(context, options, signal);
     const undo = new Rollback();
     const update: Update = { context, name, options, details, script, undo, signal };
     try {

@@ -18,6 +18,7 @@ import {
   DeleteObjectsCommand,
   GetBucketNotificationConfigurationCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
@@ -435,6 +436,18 @@ describe('updateFunction', () => {
     const { context, lambda } = existing();
     await expect(updateFunction(context, 'gray', { output })).rejects.toThrow(/invoke itself for ever/);
     expect(lambda.commandCalls(UpdateFunctionCodeCommand)).toHaveLength(0);
+  });
+
+  it('refuses an output bucket that does not exist, and a script that nothing can run, before it changes anything', async () => {
+    const { context, lambda, s3 } = existing();
+    s3.on(HeadBucketCommand, { Bucket: 'gone' }).rejects(awsError('NotFound', 'NotFound', {}, 404));
+    const update = (options: UpdateFunctionOptions) => updateFunction(context, 'gray', { memoryMiB: 1024, ...options });
+    await expect(update({ output: [{ bucket: 'gone' }] })).rejects.toMatchObject({
+      code: 'bucket-not-found',
+      message: 'output[0].bucket must be a bucket that exists; received "gone". Create it, or correct its name',
+    });
+    await expect(update({ script: { inline: '#!/bin/sh\r\n' } })).rejects.toThrow(/^script must not have .*CRLF/);
+    expect(sent(lambda)).toEqual({ settings: [], package: undefined });
   });
 
   it('says that the package cannot be fetched, and not from where', async () => {
