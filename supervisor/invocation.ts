@@ -23,7 +23,7 @@ import { OutcomeRecorder } from './outcome.js';
 import { findOutputFiles } from './output-files.js';
 import { fitResponse } from './response-size.js';
 import { isFolderMarker, stageIn } from './stage-in.js';
-import { outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
+import { describeFiles, outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
 
 /** The part of Lambda's context that we read (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html). */
 export interface InvocationContext {
@@ -174,12 +174,17 @@ async function sendOutputs(
   const view = new FileView(process.rootfs, process.binds);
   const { files, skipped } = findOutputFiles([tmp, request, output], folders.output, view);
   for (const { path, reason } of skipped) house.log.write(`scar: output ${path} is left out: ${reason}\n`);
-  if (files.length === 0 && input) {
+  const targets = outputTargets(options.output, house.config.spec.output, input);
+  const keeps = targets?.length !== 0;
+  if (files.length === 0 && input && keeps) {
     house.log.write(
       'scar: the container left no files in its output folder: what it writes to $SCAR_OUTPUT_DIR is kept\n',
     );
   }
-  const uploads = planUploads(files, outputTargets(options.output, house.config.spec.output, input), input, triggered);
+  if (files.length > 0 && !keeps) {
+    house.log.write(`scar: not kept, as the list of outputs is empty: ${describeFiles(files)}\n`);
+  }
+  const uploads = planUploads(files, targets, input, triggered);
   if (uploads.length === 0) return;
   const store = await house.store();
   await within(budget.stageOutEnd, 'staging out', (signal) =>

@@ -21,15 +21,16 @@ export interface Upload {
   key: string;
 }
 
-/** The targets of an invocation: the event's, the function's, or `output/` in the input's bucket. */
+/**
+ * The targets of an invocation: the event's, the function's, or `output/` in the input's bucket. An empty list was asked for;
+ * undefined if nothing says where outputs could go.
+ */
 export function outputTargets(
   event: readonly OutputTarget[] | undefined,
-  spec: readonly OutputTarget[],
+  spec: readonly OutputTarget[] | undefined,
   input: ObjectReference | undefined,
-): readonly OutputTarget[] {
-  const configured = event?.length ? event : spec;
-  if (configured.length > 0 || !input) return configured;
-  return [{ bucket: input.bucket, prefix: DEFAULT_PREFIX }];
+): readonly OutputTarget[] | undefined {
+  return event ?? spec ?? (input && [{ bucket: input.bucket, prefix: DEFAULT_PREFIX }]);
 }
 
 /**
@@ -37,7 +38,7 @@ export function outputTargets(
  *
  * @throws Failure `stage-out`
  */
-export function refuseLoop(input: ObjectReference | undefined, targets: readonly OutputTarget[]): void {
+export function refuseLoop(input: ObjectReference | undefined, targets: readonly OutputTarget[] = []): void {
   if (!input) return;
   const target = targets.find(
     ({ bucket, prefix }) => bucket === input.bucket && prefix !== '' && input.key.startsWith(prefix),
@@ -58,15 +59,16 @@ export function refuseLoop(input: ObjectReference | undefined, targets: readonly
  */
 export function planUploads(
   files: readonly OutputFile[],
-  targets: readonly OutputTarget[],
+  targets: readonly OutputTarget[] | undefined,
   input: ObjectReference | undefined,
   triggered: boolean,
 ): Upload[] {
-  if (files.length > 0 && targets.length === 0) {
+  if (files.length === 0) return [];
+  if (!targets) {
     throw new Failure(
       'stage-out',
       `The container left ${describeFiles(files)} in its output folder, and the function has no output target. Give the ` +
-        'function, or this invocation, an output',
+        'function, or this invocation, an output, or an empty list to keep nothing',
     );
   }
   const uploads = targets.flatMap(({ bucket, prefix, suffixes }) =>
@@ -83,7 +85,7 @@ export function planUploads(
   );
 }
 
-function describeFiles([first, ...others]: readonly OutputFile[]): string {
+export function describeFiles([first, ...others]: readonly OutputFile[]): string {
   return others.length > 0 ? `${others.length + 1} files (${first?.path}, ...)` : `the file ${first?.path}`;
 }
 

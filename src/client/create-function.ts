@@ -18,6 +18,7 @@ import {
   type TriggerOptions,
 } from './function-options.js';
 import { HANDLER, packFunction } from './function-package.js';
+import { refuseMissingBuckets } from './missing-buckets.js';
 import { Rollback } from './rollback.js';
 import { connectTrigger, triggerOf } from './trigger.js';
 import * as check from './validate.js';
@@ -52,6 +53,7 @@ export function createFunction(context: ClientContext, options: CreateFunctionOp
     const { name } = options;
     const script = options.script === undefined ? undefined : await readScript(options.script);
     await refuseTakenName(context, name, signal);
+    await refuseMissingBuckets(context, options, signal);
     const progress = reporter(context, name);
     progress('resolve-image', `Resolving ${options.image}`);
     const found = await resolveFunctionImage(options.image, options, signal);

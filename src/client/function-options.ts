@@ -3,6 +3,8 @@ import {
   CONTAINER_VARIABLE_PREFIX,
   DEFAULT_RESERVE_MS,
   type FunctionSpec,
+  faultOfFirstLine,
+  firstLine,
   type OutputTarget,
   RUNNERS,
   type RunnerName,
@@ -57,7 +59,7 @@ export interface FunctionOptions {
   ephemeralStorageMiB?: number;
   /** Variables of the container. All names and values together have at most 4 KB. */
   environment?: Record<string, string>;
-  /** Default: the input's own bucket, under `output/`. */
+  /** An empty list: no outputs are kept. Default: the input's own bucket, under `output/`. */
   output?: OutputOptions[];
   /** Execution role. Default: the client's. */
   roleArn?: string;
@@ -115,9 +117,16 @@ export function checkScript(script: unknown): void {
   throw new ValidationError('script', 'be a path, or { inline: text }', script);
 }
 
-/** The text of a script; throws `ValidationError` if its file cannot be read. */
+/** The text of a script; throws `ValidationError` if its file cannot be read, or nothing could run it. */
 export async function readScript(script: ScriptSource): Promise<Buffer> {
-  if (typeof script !== 'string') return Buffer.from(script.inline);
+  const text = typeof script === 'string' ? await readScriptFile(script) : Buffer.from(script.inline);
+  const line = firstLine(text);
+  const fault = faultOfFirstLine(line);
+  if (fault) throw new ValidationError('script', `not have ${fault.has}`, line, fault.remedy);
+  return text;
+}
+
+async function readScriptFile(script: string): Promise<Buffer> {
   try {
     return await readFile(script);
   } catch (error) {
@@ -182,14 +191,13 @@ function checkRegistry(registry: RegistryOptions | undefined): void {
 /**
  * Refuses a function that would invoke itself for ever: a trigger that matches what the function writes.
  *
- * @param output - empty: the default, `output/` in the bucket of the input
+ * @param output - where the function writes. Default: `output/` in the bucket of the input
  */
 export function refuseEndlessLoop(
   trigger: Required<Pick<TriggerOptions, 'bucket' | 'prefix' | 'suffix'>>,
-  output: OutputTarget[],
+  output: OutputTarget[] = [{ bucket: trigger.bucket, prefix: 'output/' }],
 ): void {
-  const targets: OutputTarget[] = output.length > 0 ? output : [{ bucket: trigger.bucket, prefix: 'output/' }];
-  for (const target of targets) {
+  for (const target of output) {
     if (target.bucket !== trigger.bucket) continue;
     const prefixesMeet = target.prefix.startsWith(trigger.prefix) || trigger.prefix.startsWith(target.prefix);
     const suffixesMeet =
@@ -208,14 +216,14 @@ export function refuseEndlessLoop(
 export function behaviour(options: FunctionOptions): Pick<FunctionSpec, 'args' | 'output' | 'reserveMs' | 'runner'> {
   return {
     ...(options.args && { args: [...options.args] }),
-    output: outputTargets(options.output),
+    ...(options.output && { output: outputTargets(options.output) }),
     ...(options.runner && { runner: options.runner }),
     reserveMs: options.reserveSeconds === undefined ? DEFAULT_RESERVE_MS : options.reserveSeconds * 1000,
   };
 }
 
-export function outputTargets(output: OutputOptions[] | undefined): OutputTarget[] {
-  return (output ?? []).map(({ bucket, prefix = 'output/', suffixes }) => ({
+export function outputTargets(output: OutputOptions[]): OutputTarget[] {
+  return output.map(({ bucket, prefix = 'output/', suffixes }) => ({
     bucket,
     prefix,
     ...(suffixes && { suffixes: [...suffixes] }),

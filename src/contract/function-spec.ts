@@ -14,8 +14,8 @@ export interface FunctionSpec {
   hasScript: boolean;
   /** Arguments for the image's ENTRYPOINT in place of its CMD; absent: CMD. */
   args?: string[];
-  /** Where the files of the output folder go. Empty: beside the input's bucket under `output/` (the paper, section 3). */
-  output: OutputTarget[];
+  /** Where the files of the output folder go; absent: to the input's bucket, under `output/` (the paper, section 3). */
+  output?: OutputTarget[];
   /** Absent: `in-process`. */
   runner?: RunnerName;
   /** Time kept back from the deadline for stage-out and the reply, in ms. */

@@ -170,7 +170,6 @@ function makeSpec(
     imageLocation: { type: 's3', bucket: IMAGES_BUCKET, prefix },
     platform: PLATFORM,
     hasScript: script !== undefined,
-    output: [],
     reserveMs: 1_000,
     ...spec,
   };

@@ -60,18 +60,6 @@ const cases: Case[] = [
     says: [/\/usr\/bin\/python3 could not be started: the image has no such program/],
   },
   {
-    name: 'script with a CRLF shebang',
-    options: script('#!/bin/sh\r', 'echo hello\r', ''),
-    reason: 'not-started',
-    says: [/first line that ends in CRLF \("#!\/bin\/sh\\r"\)/, /Save it with LF line ends/],
-  },
-  {
-    name: 'script with a byte order mark',
-    options: script('\uFEFF#!/bin/sh', 'echo hello'),
-    reason: 'not-started',
-    says: [/byte order mark/, /without one/],
-  },
-  {
     name: 'image without any command',
     options: { args: [] },
     reason: 'not-started',
@@ -118,7 +106,10 @@ const cases: Case[] = [
     name: 'outputs that go nowhere',
     options: script('echo 1 > $SCAR_OUTPUT_DIR/one'),
     reason: 'stage-out',
-    says: [/left the file one in its output folder, and the function has no output target/, /an output$/],
+    says: [
+      /left the file one in its output folder, and the function has no output target/,
+      /an output, or an empty list/,
+    ],
     exitCode: 0,
   },
   {
@@ -203,6 +194,16 @@ describe.skipIf(missing)('a container that fails', () => {
     expect(result.logs).toMatch(/left no files in its output folder.*\$SCAR_OUTPUT_DIR/);
   });
 
+  it('an empty list of outputs: keeps nothing, whatever the input says, and the log tells it', async () => {
+    const options = { ...script('echo 1 > $SCAR_OUTPUT_DIR/unwanted'), output: [] };
+    for (const each of [options, { ...options, input }]) {
+      const result = await local.leavesNothing(() => local.scar.invoke('worker', each));
+      expect(result).toMatchObject({ status: 'succeeded', outputs: [] });
+      expect(result.logs).toContain('not kept, as the list of outputs is empty: the file unwanted');
+    }
+    await expect(read('output/unwanted')).rejects.toMatchObject({ name: 'NoSuchKey' });
+  });
+
   it('what a failing script wrote is kept, with its reason', async () => {
     const options = { ...script('echo half > $SCAR_OUTPUT_DIR/half.txt', 'exit 3'), input };
     const result = await local.scar.invoke('worker', options);
@@ -237,6 +238,19 @@ describe.skipIf(missing)('a container that fails', () => {
     const error = await errorOf(local.scar.invoke('nobody'));
     expect(error.code).toBe('function-not-found');
     expect(error.message).toMatch(/no function "nobody".*Create it, or correct its name/);
+  });
+
+  it.each([
+    [
+      'a CRLF shebang',
+      '#!/bin/sh\r\necho hello\r\n',
+      /first line that ends in CRLF; received "#!\/bin\/sh\\r"\. Save it with LF/,
+    ],
+    ['a byte order mark', '\uFEFF#!/bin/sh\necho hello', /byte order mark before #!.*without one/],
+  ])('a script with %s is not even sent', async (_, text, says) => {
+    const error = await errorOf(local.scar.invoke('worker', script(text)));
+    expect(error.code).toBe('invalid-option');
+    expect(error.message).toMatch(says);
   });
 
   it('an event that is too large', async () => {
@@ -275,12 +289,11 @@ describe.skipIf(missing)('a container that fails', () => {
     it.each([
       ['another version', '{"scar":{"version":9}}', /must have scar\.version 1; received 9/],
       ['arguments that are no strings', '{"scar":{"version":1,"args":[1]}}', /scar\.args must be an array of strings/],
-    ])('%s, from who reads the answer: an outcome', async (_, payload, says) => {
+      ['CRLF', '{"scar":{"version":1,"script":"#!/bin/sh\\r\\necho"}}', /CRLF \("#!\/bin\/sh\\r"\)/, 'not-started'],
+    ])('%s, from who reads the answer: an outcome', async (_, payload, says, reason = 'event') => {
       const { failed, said } = await send(payload);
       expect(failed).toBe(false);
-      expect(said.outcomes).toMatchObject([
-        { status: 'failed', reason: 'event', message: expect.stringMatching(says) },
-      ]);
+      expect(said.outcomes).toMatchObject([{ status: 'failed', reason, message: expect.stringMatching(says) }]);
     });
 
     it('no JSON at all: Lambda itself refuses it', async () => {

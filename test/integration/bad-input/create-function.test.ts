@@ -197,6 +197,17 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
       says: [/^script must be the path of a readable file; received ".\/missing.sh"/, /ENOENT/, /inline/],
     },
     {
+      name: 'a script with CRLF line ends',
+      options: () => {
+        writeFileSync(path('windows.sh'), '#!/bin/bash -e\r\necho hello\r\n');
+        return { script: path('windows.sh') };
+      },
+      code: 'invalid-option',
+      says: [
+        /^script must not have a first line that ends in CRLF; received "#!\/bin\/bash -e\\r"\. Save it with LF line ends$/,
+      ],
+    },
+    {
       name: 'a script that is a folder',
       options: () => ({ script: local.folder }),
       code: 'invalid-option',
@@ -218,7 +229,15 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
       name: 'a trigger whose bucket does not exist',
       options: () => ({ trigger: { bucket: 'no-such-bucket', prefix: 'input/' } }),
       code: 'bucket-not-found',
-      says: [/no-such-bucket/, /Create it, or correct its name/],
+      says: [
+        /^trigger\.bucket must be a bucket that exists; received "no-such-bucket"\. Create it, or correct its name$/,
+      ],
+    },
+    {
+      name: 'an output whose bucket does not exist',
+      options: () => ({ output: [{ bucket: 'scar-images-000000000000-us-east-1' }, { bucket: 'no-such-bucket' }] }),
+      code: 'bucket-not-found',
+      says: [/^output\[1\]\.bucket must be a bucket that exists; received "no-such-bucket"\. Create it/],
     },
     {
       name: 'a trigger that its own outputs would set off',

@@ -56,7 +56,7 @@ function emptyAws(options: ScarClientOptions = {}) {
   aws.logs.onAnyCommand().resolves({});
   aws.s3.onAnyCommand().resolves({});
   aws.s3
-    .on(HeadBucketCommand)
+    .on(HeadBucketCommand, { Bucket: 'scar-images-123456789012-eu-west-1' })
     .rejectsOnce(awsError('NotFound', 'NotFound', {}, 404))
     .resolves({});
   aws.s3.on(HeadObjectCommand).rejects(awsError('NotFound', 'NotFound', {}, 404));
@@ -118,7 +118,6 @@ describe('createFunction', () => {
       imageLocation: { type: 's3', bucket, prefix: 'scar/' },
       platform: { os: 'linux', architecture: 'amd64' },
       hasScript: false,
-      output: [],
       reserveMs: 10_000,
     });
   });
@@ -297,6 +296,50 @@ describe('createFunction, when something fails', () => {
     expect(s3.calls()).toHaveLength(0);
   });
 
+  it.each<[string, Partial<CreateFunctionOptions>]>([
+    [
+      'trigger.bucket',
+      { trigger: { bucket: 'gone', prefix: 'in/' }, output: [{ bucket: 'here' }, { bucket: 'gone' }] },
+    ],
+    ['output[1].bucket', { output: [{ bucket: 'here' }, { bucket: 'gone' }, { bucket: 'gone', prefix: 'more/' }] }],
+  ])('refuses a %s that does not exist before it makes anything', async (option, options) => {
+    const { context, lambda, s3 } = emptyAws();
+    s3.on(HeadBucketCommand, { Bucket: 'gone' }).rejects(awsError('NotFound', 'NotFound', {}, 404));
+    const error = await failure(createFunction(context, { ...basic(), ...options }));
+    expect(error).toMatchObject({
+      code: 'bucket-not-found',
+      message: `${option} must be a bucket that exists; received "gone". Create it, or correct its name`,
+      context: { option, bucket: 'gone' },
+    });
+    expect(s3.commandCalls(HeadBucketCommand), 'one look at each').toHaveLength(2);
+    expect(s3.calls()).toHaveLength(2);
+    expect(lambda.commandCalls(CreateFunctionCommand)).toHaveLength(0);
+  });
+
+  it.each([
+    ['must not be listed', awsError('Forbidden', 'no', {}, 403)],
+    ['lies in another Region', awsError('PermanentRedirect', 'elsewhere', {}, 301)],
+    ['cannot be asked for now', awsError('TimeoutError', 'too late', { $metadata: undefined })],
+  ])('goes on with a bucket that %s: it may exist', async (_, answer) => {
+    const { context, s3 } = emptyAws();
+    s3.on(HeadBucketCommand, { Bucket: 'results' }).rejects(answer);
+    expect(await createFunction(context, { ...basic(), output: [{ bucket: 'results' }] })).toMatchObject({
+      name: 'gray',
+    });
+    expect(s3.commandCalls(HeadBucketCommand, { Bucket: 'results' })).toHaveLength(1);
+  });
+
+  it('ends with the reason of a signal that comes while it looks for a bucket', async () => {
+    const { context, s3 } = emptyAws();
+    const controller = new AbortController();
+    s3.on(HeadBucketCommand, { Bucket: 'results' }).callsFake(async () => {
+      controller.abort(new Error('enough'));
+      throw awsError('AbortError', 'aborted', { $metadata: undefined });
+    });
+    const options = { ...basic(), output: [{ bucket: 'results' }], signal: controller.signal };
+    await expect(createFunction(context, options)).rejects.toThrow('enough');
+  });
+
   it.each([
     ['another image: removes its own', 'sha256:0', 1],
     ['the same image: leaves it, for it is the same in the bucket', undefined, 0],
@@ -437,6 +480,17 @@ describe('createFunction refuses', () => {
       { script: '/no/such/script.sh' },
       /^script must be the path of a readable file.*ENOENT/,
     ],
+    [
+      'a script saved on Windows',
+      { script: { inline: '#!/bin/sh\r\necho\r\n' } },
+      /^script must not have a first line that ends in CRLF; received "#!\/bin\/sh\\r". Save it with LF line ends$/,
+    ],
+    [
+      'a script with a byte order mark',
+      { script: { inline: '\uFEFF#!/bin/sh\necho\n' } },
+      /^script must not have a byte order mark before #!.*UTF-8 without one$/,
+    ],
+    ['a script without interpreter', { script: { inline: '#! \necho\n' } }, /^script must not have .*Name one/],
     ['an empty script', { script: { inline: '' } }, /^script must be a path, or \{ inline: text \}/],
     ['args that are a string', { args: '-v' }, /^args must be an array of strings; received "-v"/],
     ['an argument that is a number', { args: ['-n', 3] }, /^args\[1\] must be a string; received 3/],
@@ -481,6 +535,7 @@ describe('createFunction refuses', () => {
     ['outputs below the trigger', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'bkt', prefix: 'in/out/' }], true],
     ['a trigger below the outputs', { bucket: 'bkt', prefix: 'out/a/' }, [{ bucket: 'bkt', prefix: 'out/' }], true],
     ['the whole bucket, by default outputs', { bucket: 'bkt' }, undefined, true],
+    ['the whole bucket, without outputs', { bucket: 'bkt' }, [], false],
     ['another prefix', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'bkt', prefix: 'out/' }], false],
     ['another bucket', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'other', prefix: 'in/' }], false],
     ['other suffixes', { bucket: 'bkt', suffix: '.jpg' }, [{ bucket: 'bkt', prefix: '', suffixes: ['.txt'] }], false],

@@ -18,6 +18,7 @@ import {
   DeleteObjectsCommand,
   GetBucketNotificationConfigurationCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
@@ -359,6 +360,7 @@ describe('updateFunction', () => {
       { output: [{ bucket: 'other', prefix: 'output/' }] },
       'old script',
     ],
+    ['the outputs to none', { output: [] }, { output: [] }, 'old script'],
     ['the reserve', { reserveSeconds: 5 }, { reserveMs: 5000 }, 'old script'],
   ];
   it.each(changes)('changes %s, and keeps the rest of the package', async (_, options, expected, script) => {
@@ -371,10 +373,12 @@ describe('updateFunction', () => {
     expect(s3.commandCalls(DeleteObjectsCommand)).toHaveLength(0);
   });
 
-  it('goes back to the CMD of the image', async () => {
-    const { context, lambda } = existing();
-    await updateFunction(context, 'gray', { args: null });
-    expect(sent(lambda).package?.spec).not.toHaveProperty('args');
+  it.each(['args', 'output'])('goes back to what a function has without %s', async (option) => {
+    const { context, lambda, s3 } = existing();
+    s3.on(GetBucketNotificationConfigurationCommand).resolves({});
+    await updateFunction(context, 'gray', { [option]: null });
+    const { [option as 'args' | 'output']: _, ...rest } = spec;
+    expect(sent(lambda).package?.spec).toEqual(rest);
   });
 
   it('changes the image: blobs up, package, tags, old blobs away', async () => {
@@ -428,12 +432,22 @@ describe('updateFunction', () => {
     expect(memory).toEqual([1024, 512]);
   });
 
-  it('refuses outputs that would trigger the function', async () => {
+  it.each([[[{ bucket: 'photos' }]], [null]])('refuses outputs that would trigger the function: %j', async (output) => {
     const { context, lambda } = existing();
-    await expect(updateFunction(context, 'gray', { output: [{ bucket: 'photos' }] })).rejects.toThrow(
-      /invoke itself for ever/,
-    );
+    await expect(updateFunction(context, 'gray', { output })).rejects.toThrow(/invoke itself for ever/);
     expect(lambda.commandCalls(UpdateFunctionCodeCommand)).toHaveLength(0);
+  });
+
+  it('refuses an output bucket that does not exist, and a script that nothing can run, before it changes anything', async () => {
+    const { context, lambda, s3 } = existing();
+    s3.on(HeadBucketCommand, { Bucket: 'gone' }).rejects(awsError('NotFound', 'NotFound', {}, 404));
+    const update = (options: UpdateFunctionOptions) => updateFunction(context, 'gray', { memoryMiB: 1024, ...options });
+    await expect(update({ output: [{ bucket: 'gone' }] })).rejects.toMatchObject({
+      code: 'bucket-not-found',
+      message: 'output[0].bucket must be a bucket that exists; received "gone". Create it, or correct its name',
+    });
+    await expect(update({ script: { inline: '#!/bin/sh\r\n' } })).rejects.toThrow(/^script must not have .*CRLF/);
+    expect(sent(lambda)).toEqual({ settings: [], package: undefined });
   });
 
   it('says that the package cannot be fetched, and not from where', async () => {

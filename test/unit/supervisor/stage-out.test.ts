@@ -13,8 +13,13 @@ describe('outputTargets', () => {
   it('takes the event, then the function, then output/ beside the input', () => {
     expect(outputTargets([target], [{ bucket: 'y', prefix: '' }], input)).toEqual([target]);
     expect(outputTargets(undefined, [target], input)).toEqual([target]);
-    expect(outputTargets([], [], input)).toEqual([{ bucket: 'b', prefix: 'output/' }]);
-    expect(outputTargets(undefined, [], undefined)).toEqual([]);
+    expect(outputTargets(undefined, undefined, input)).toEqual([{ bucket: 'b', prefix: 'output/' }]);
+    expect(outputTargets(undefined, undefined, undefined)).toBeUndefined();
+  });
+
+  it('takes an empty list at its word', () => {
+    expect(outputTargets([], [target], input)).toEqual([]);
+    expect(outputTargets(undefined, [], input)).toEqual([]);
   });
 });
 
@@ -47,8 +52,9 @@ describe('planUploads', () => {
   });
 
   it('does not lose files silently when there is no target', () => {
-    expect(() => planUploads(files('a'), [], undefined, false)).toThrow('no output target');
-    expect(planUploads([], [], undefined, false)).toEqual([]);
+    expect(() => planUploads(files('a'), undefined, undefined, false)).toThrow('no output target');
+    expect(planUploads([], undefined, undefined, false)).toEqual([]);
+    expect(planUploads(files('a'), [], input, false), 'for the empty list that was asked for').toEqual([]);
   });
 
   it('refuses to replace the input', () => {
