@@ -355,6 +355,14 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	     name);
 }
 
+/* Pages of 16 and 64 KiB exist on arm64, but not on Lambda. */
+static void check_page_size(char **envp)
+{
+	for (const uint64_t *vector = auxiliary_vector(envp); vector[0] != AT_NULL; vector += 2)
+		if (vector[0] == AT_PAGESZ && vector[1] != PAGE_SIZE)
+			fail(EXIT_OWN, "needs a kernel with memory pages of 4 KiB", NULL);
+}
+
 /* Called by _start (arch/.../entry.S) with the initial stack. */
 HIDDEN struct handover start(uint64_t *stack);
 
@@ -364,6 +372,7 @@ struct handover start(uint64_t *stack)
 	char **argv = (char **)(stack + 1);
 	struct incarnation incarnation;
 
+	check_page_size(argv + argc + 1);
 	if (!exec_incarnate(argc, argv, &incarnation))
 		command_line(argc, argv, argv + argc + 1);
 	return run_guest(stack, &incarnation);

@@ -4,8 +4,8 @@
 
 #include "sites.h"
 
-/* Redirects sites of the code, in ascending order; nothing happens where no room for trampolines is in reach. */
-HIDDEN void redirect_sites(const struct code *code, const struct site *sites, int count);
+/* Redirects sites of the code, which are in ascending order. */
+HIDDEN void redirect_sites(const struct code *code, struct site *sites, int count);
 
 /* Where the program goes on that trapped at this address, or 0 if the trap is not ours. */
 HIDDEN uint64_t redirect_of_trap(uint64_t at);

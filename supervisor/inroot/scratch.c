@@ -28,6 +28,11 @@ static struct slot *slot_of(const struct call *call)
 	return (struct slot *)((uint8_t *)call->scratch - offsetof(struct slot, buffers));
 }
 
+static bool is_pooled(const struct slot *slot)
+{
+	return (uint64_t)slot - (uint64_t)slots < sizeof slots;
+}
+
 static struct slot *take_free(void)
 {
 	for (int i = 0; i < SLOTS; i++) {
@@ -70,7 +75,7 @@ void scratch_release(struct call *call)
 {
 	struct slot *slot = slot_of(call);
 
-	if (slot >= slots && slot < slots + SLOTS)
+	if (is_pooled(slot))
 		__atomic_store_n(&holder[slot - slots], FREE, __ATOMIC_RELEASE);
 	else
 		sys_munmap((uint64_t)slot, SLOT_SIZE);
@@ -80,6 +85,6 @@ void scratch_used_by_exec(struct call *call)
 {
 	struct slot *slot = slot_of(call);
 
-	if (slot >= slots && slot < slots + SLOTS)
+	if (is_pooled(slot))
 		__atomic_store_n(&holder[slot - slots], (int)sys_getpid(), __ATOMIC_RELAXED);
 }

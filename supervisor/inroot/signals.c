@@ -44,11 +44,16 @@ static void set_guest_action(int pid, const struct kernel_sigaction *action)
 	guest_trap[which].pid = pid;
 }
 
-__attribute__((noreturn)) static void die_of_trap(void)
+static void set_own_action(uint64_t handler, uint64_t flags)
 {
-	struct kernel_sigaction action = {HANDLER_DEFAULT, ACTION_RESTORER, (uint64_t)signal_restorer, 0};
+	struct kernel_sigaction action = {handler, flags | ACTION_RESTORER, (uint64_t)signal_restorer, 0};
 
 	sys_sigaction(SIGNAL_TRAP, &action, NULL);
+}
+
+__attribute__((noreturn)) static void die_of_trap(void)
+{
+	set_own_action(HANDLER_DEFAULT, 0);
 	sys_tgkill((int)sys_getpid(), (int)sys_gettid(), SIGNAL_TRAP);
 	sys_exit(128 + SIGNAL_TRAP);
 }
@@ -86,13 +91,7 @@ static void on_trap(int signal, struct signal_info *info, struct signal_context 
 static void install(void)
 {
 	/* SA_ONSTACK: a goroutine's stack is too small for a signal frame, and Go has a signal stack for each thread. */
-	struct kernel_sigaction action = {
-		.handler = (uint64_t)on_trap,
-		.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | ACTION_RESTORER,
-		.restorer = (uint64_t)signal_restorer,
-	};
-
-	sys_sigaction(SIGNAL_TRAP, &action, NULL);
+	set_own_action((uint64_t)on_trap, SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER);
 }
 
 void signals_start(void)
@@ -127,10 +126,8 @@ bool signals_probe(void)
 
 void signals_before_exec(void)
 {
-	struct kernel_sigaction ignore = {HANDLER_IGNORE, ACTION_RESTORER, (uint64_t)signal_restorer, 0};
-
 	if (guest_action((int)sys_getpid())->handler == HANDLER_IGNORE)
-		sys_sigaction(SIGNAL_TRAP, &ignore, NULL);
+		set_own_action(HANDLER_IGNORE, 0);
 }
 
 void signals_after_exec(void)

@@ -28,8 +28,14 @@ HIDDEN void entry_write(uint8_t *to);
 
 HIDDEN size_t trampoline_size(const struct site *site);
 
-/* Writes the site's trampoline, which goes by the entry at `entry`; returns its end. */
+/*
+ * Writes the site's trampoline, which goes by the entry at `entry`; returns its end. A trampoline that is not near (JUMP_REACH) must
+ * be that of a site without a window.
+ */
 HIDDEN uint8_t *trampoline_write(uint8_t *to, const struct site *site, const uint8_t *entry);
+
+/* The trap that stands for the way back to the site in the trampoline that ends at `end`; NULL: a jump does. */
+HIDDEN const uint8_t *trampoline_trap(const struct site *site, const uint8_t *end);
 
 /* Makes the site lead to its trampoline. False: by a trap. */
 HIDDEN bool site_redirect(const struct site *site, const uint8_t *trampoline);

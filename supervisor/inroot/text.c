@@ -22,7 +22,7 @@ void *memmove(void *to, const void *from, size_t size)
 
 void *memset(void *to, int byte, size_t size)
 {
-	volatile uint8_t *out = to; /* volatile: or the compiler makes this loop a call of memset */
+	uint8_t *out = to;
 
 	while (size--)
 		*out++ = (uint8_t)byte;

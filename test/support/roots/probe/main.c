@@ -67,6 +67,7 @@ int main(int argc, char **argv)
 		return report(argc, argv);
 	check_paths();
 	check_memory();
+	check_instructions();
 	check_signals();
 	check_sockets();
 	check_programs();
