@@ -20,7 +20,6 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
@@ -29,7 +28,16 @@ import type { ScarClientOptions } from '../../../src/client/config.js';
 import { type CreateFunctionOptions, createFunction } from '../../../src/client/create-function.js';
 import { unpackFunction } from '../../../src/client/function-package.js';
 import { ScarError, ValidationError } from '../../../src/errors.js';
-import { awsError, builtSupervisor, functionArn, mockedContext, ociLayout, ROLE, temporaryFolder } from './fixtures.js';
+import {
+  awsError,
+  builtSupervisor,
+  functionArn,
+  listKeys,
+  mockedContext,
+  ociLayout,
+  ROLE,
+  temporaryFolder,
+} from './fixtures.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let supervisorDirectory: string;
@@ -348,7 +356,7 @@ describe('createFunction, when something fails', () => {
     lambda.on(CreateFunctionCommand).rejects(awsError('ResourceConflictException', 'exists', {}, 409));
     lambda.on(GetFunctionCommand).resolves({ Configuration: active, Tags: { 'scar:digest': digest ?? image.digest } });
     const Key = `scar/images/${image.digest.replace(':', '-')}/eu-west-1/gray`;
-    s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key, Size: 0 }] });
+    listKeys(s3, Key);
     expect((await failure(createFunction(context, basic()))).code).toBe('function-exists');
     const markers = s3.commandCalls(DeleteObjectsCommand, { Delete: { Objects: [{ Key }] } });
     expect(markers).toHaveLength(removals);
@@ -360,7 +368,7 @@ describe('createFunction, when something fails', () => {
     const { context, lambda, logs, s3, events } = emptyAws();
     s3.on(PutBucketNotificationConfigurationCommand).rejects(awsError('AccessDenied', 'no', {}, 403));
     const hex = image.digest.slice('sha256:'.length);
-    s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key: `scar/images/sha256-${hex}/eu-west-1/gray`, Size: 0 }] });
+    listKeys(s3, `scar/images/sha256-${hex}/eu-west-1/gray`);
     s3.on(GetObjectCommand).callsFake(({ Key }) => {
       const written = s3.commandCalls(PutObjectCommand).find((call) => call.args[0].input.Key === Key);
       const body = written?.args[0].input.Body as Uint8Array;

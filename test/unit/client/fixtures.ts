@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { mockClient } from 'aws-sdk-client-mock';
 import { resolveConfig, type ScarClientOptions } from '../../../src/client/config.js';
 import { type ClientContext, makeContext } from '../../../src/client/context.js';
@@ -54,6 +54,22 @@ export function mockedContext(options: ScarClientOptions = {}) {
     s3: mockClient(clients.s3),
     logs: mockClient(clients.logs),
   };
+}
+
+/** A bucket that lists these keys until they are deleted. */
+export function listKeys(s3: ReturnType<typeof mockedContext>['s3'], ...keys: string[]): void {
+  s3.on(ListObjectsV2Command).callsFake(({ Prefix = '' }) => {
+    const deleted = deletedKeys(s3);
+    const left = keys.filter((key) => key.startsWith(Prefix) && !deleted.includes(key));
+    return { Contents: left.map((Key) => ({ Key, Size: 0 })) };
+  });
+}
+
+/** Keys that DeleteObjects was called with. */
+export function deletedKeys(s3: ReturnType<typeof mockedContext>['s3']): string[] {
+  return s3
+    .commandCalls(DeleteObjectsCommand)
+    .flatMap((call) => call.args[0].input.Delete?.Objects?.map(({ Key = '' }) => Key) ?? []);
 }
 
 /** An error as the SDK throws it. */

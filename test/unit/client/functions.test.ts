@@ -32,7 +32,16 @@ import { listFunctions } from '../../../src/client/list-functions.js';
 import { putTrigger } from '../../../src/client/put-trigger.js';
 import { type UpdateFunctionOptions, updateFunction } from '../../../src/client/update-function.js';
 import type { FunctionSpec } from '../../../src/contract/index.js';
-import { awsError, builtSupervisor, functionArn, mockedContext, ociLayout, temporaryFolder } from './fixtures.js';
+import {
+  awsError,
+  builtSupervisor,
+  deletedKeys,
+  functionArn,
+  listKeys,
+  mockedContext,
+  ociLayout,
+  temporaryFolder,
+} from './fixtures.js';
 
 const OLD = 'a'.repeat(64);
 const spec: FunctionSpec = {
@@ -123,7 +132,7 @@ function existing() {
     EventBridgeConfiguration: {},
     LambdaFunctionConfigurations: [mine, theirs],
   });
-  s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key: `scar/images/sha256-${OLD}/eu-west-1/gray`, Size: 0 }] });
+  listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`);
   s3.on(GetObjectCommand).callsFake(() => {
     const manifest = Buffer.from(
       JSON.stringify({ config: { digest: 'sha256:cc' }, layers: [{ digest: 'sha256:11' }, { digest: 'sha256:22' }] }),
@@ -131,13 +140,9 @@ function existing() {
     return { Body: Readable.from([manifest], { objectMode: false }), ContentLength: manifest.length, ETag: 'e' };
   });
   logs.onAnyCommand().resolves({});
-  const deletedKeys = () =>
-    s3
-      .commandCalls(DeleteObjectsCommand)
-      .flatMap((call) => call.args[0].input.Delete?.Objects?.map(({ Key }) => Key) ?? []);
   const notifications = () =>
     s3.commandCalls(PutBucketNotificationConfigurationCommand).at(-1)?.args[0].input.NotificationConfiguration;
-  return { ...aws, deletedKeys, notifications };
+  return { ...aws, deletedKeys: () => deletedKeys(s3), notifications };
 }
 
 const notFound = () => awsError('ResourceNotFoundException', 'Function not found', {}, 404);
@@ -237,21 +242,11 @@ describe('deleteFunction', () => {
   it('keeps blobs that another function uses, of the same image or of another', async () => {
     const { context, s3, deletedKeys } = existing();
     const other = 'b'.repeat(64);
-    s3.on(ListObjectsV2Command).resolves({
-      Contents: [
-        { Key: `scar/images/sha256-${OLD}/eu-west-1/gray`, Size: 0 },
-        { Key: `scar/images/sha256-${OLD}/us-east-1/gray`, Size: 0 },
-      ],
-    });
+    listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${OLD}/us-east-1/gray`);
     expect((await deleteFunction(context, 'gray')).blobs).toEqual([]);
     expect(deletedKeys()).toEqual([`scar/images/sha256-${OLD}/eu-west-1/gray`]);
     s3.resetHistory();
-    s3.on(ListObjectsV2Command).resolves({
-      Contents: [
-        { Key: `scar/images/sha256-${OLD}/eu-west-1/gray`, Size: 0 },
-        { Key: `scar/images/sha256-${other}/eu-west-1/other`, Size: 0 },
-      ],
-    });
+    listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${other}/eu-west-1/other`);
     expect((await deleteFunction(context, 'gray')).blobs).toEqual([`scar/blobs/sha256/${OLD}`]);
   });
 
