@@ -271,6 +271,8 @@ static int handle(struct call *call, const struct rule *rule)
 		return call_sendmsg(call);
 	case HANDLE_SOCKET_NAME:
 		return call_socket_name(call);
+	case HANDLE_PRCTL:
+		return call_prctl(call);
 	case HANDLE_REFUSE:
 		return call_done(call, -(long)rule->handler_argument);
 	case HANDLE_NOT:

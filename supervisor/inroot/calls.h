@@ -22,6 +22,8 @@ HIDDEN int call_sigaction(struct call *call);
 HIDDEN int call_sigmask(struct call *call, int argument);
 HIDDEN int call_sigmask_pair(struct call *call, int argument);
 
+HIDDEN int call_prctl(struct call *call);
+
 HIDDEN int call_exec(struct call *call, const struct rule *rule);
 
 #endif

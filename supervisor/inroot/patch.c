@@ -63,12 +63,22 @@ static bool patch_code_sections(const struct code *mapping)
 	return true;
 }
 
+static bool is_elf(int fd)
+{
+	char magic[SELFMAG];
+
+	return sys_pread(fd, magic, SELFMAG, 0) == SELFMAG && !memcmp(magic, ELFMAG, SELFMAG);
+}
+
 void patch_file_mapping(uint64_t address, size_t size, int protection, int fd, uint64_t offset)
 {
 	struct stat stat;
 
 	/* Reading a page behind the end of the file would be SIGBUS. */
 	if (sys_fstat(fd, &stat) < 0 || (stat.st_mode & MODE_TYPE) != MODE_REGULAR || offset >= (uint64_t)stat.st_size)
+		return;
+	/* What is no ELF file is not a program's code: it is a heap (SBCL's core), or what a compiler writes as it goes (memfd_create). */
+	if (!is_elf(fd))
 		return;
 	if (size > (uint64_t)stat.st_size - offset)
 		size = (uint64_t)stat.st_size - offset;

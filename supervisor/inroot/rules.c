@@ -35,6 +35,7 @@
 #define SOCKET(argument) HANDLE_SOCKET, argument
 #define SENDMSG HANDLE_SENDMSG, 0
 #define SOCKET_NAME HANDLE_SOCKET_NAME, 0
+#define PRCTL HANDLE_PRCTL, 0
 #define REFUSE(error) HANDLE_REFUSE, error
 
 #define AT(dir, path) {dir, path}

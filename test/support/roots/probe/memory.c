@@ -4,6 +4,27 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+/* A copy of this program, but not as a program: nothing in it is code, even where it is mapped as such. */
+static void check_code_that_is_none(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const char *name = temporary("code");
+	struct stat self;
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), to = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	fstat(from, &self);
+	size_t size = (size_t)self.st_size;
+	char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, from, 0);
+	bool copied = pwrite(to, bytes, size, (off_t)page) == self.st_size;
+	char *code = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, to, (off_t)page);
+	check("code in a file that is no program", copied && code != MAP_FAILED && !memcmp(code, bytes, size));
+	munmap(code, size);
+	munmap(bytes, size);
+	close(from);
+	close(to);
+	unlink(name);
+}
+
 void check_memory(void)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -45,4 +66,5 @@ void check_memory(void)
 	check_error("getsockname to nowhere", syscall(SYS_getsockname, fd, 1, 1), EFAULT);
 	close(fd);
 	munmap(two, (size_t)page);
+	check_code_that_is_none();
 }
