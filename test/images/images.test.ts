@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { chown } from 'node:fs/promises';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { elfFiles } from '../support/elf-files.js';
+import { elfFiles } from '../support/elf.js';
 import { inroot } from '../support/inroot/inroot.js';
 import { InstructionChecker } from '../support/inroot/instructions.js';
 import { isInstalled } from '../support/installed.js';
@@ -13,8 +12,8 @@ import { temporaryFolder } from '../support/temporary.js';
 import { imageRoot } from './images.js';
 import { checkPaths, TRACED } from './leaks.js';
 import { rows } from './rows.js';
-import { makeBinds, runJailed, runTraced } from './run.js';
-import { type CodeResult, type RowResult, table } from './table.js';
+import { type Ended, makeBinds, runJailed, runTraced } from './run.js';
+import { type CodeResult, type RowResult, rootFacts, table } from './table.js';
 
 const tools = ['strace', 'setpriv', 'objdump'].every(isInstalled) ? undefined : 'needs strace and binutils';
 const missing = jailMissing ?? rootsMissing ?? tools;
@@ -23,8 +22,16 @@ const images = [...new Set(rows.map(({ image }) => image))];
 
 const rowResults: RowResult[] = [];
 const codeResults: CodeResult[] = [];
+/** Digests of files: many a library is in several images. */
+const seen = new Set<string>();
+let checker: InstructionChecker;
 
 describe.skipIf(missing)(`images of all kinds${missing ? ` (${missing})` : ''}`, () => {
+  beforeAll(async () => {
+    const folder = await temporaryFolder();
+    checker = new InstructionChecker(folder.path);
+    return () => folder[Symbol.asyncDispose]();
+  });
   // Only a whole run makes a table.
   afterAll(() => {
     if (rowResults.length === rows.length && codeResults.length === images.length) {
@@ -32,57 +39,55 @@ describe.skipIf(missing)(`images of all kinds${missing ? ` (${missing})` : ''}`,
     }
   });
 
-  it.each(rows)('$name', async (row) => {
-    const result: RowResult = { row, passed: false, paths: 0, outside: [] };
-    rowResults.push(result);
-    const root = await imageRoot(row.image);
-    await using scratch = await temporaryFolder();
-    const [jailed, traced] = ['jailed', 'traced'].map((name) => join(scratch.path, name)) as [string, string];
-    for (const folder of [scratch.path, jailed, traced]) {
-      mkdirSync(folder, { recursive: true });
-      await chown(folder, JAIL_USER.uid, JAIL_USER.gid);
-    }
-    const end = await runJailed(row, root, jailed);
-    expect(end, 'in the jail').toMatchObject({ code: 0 });
-
-    const binds = await makeBinds(traced, row);
-    const log = join(scratch.path, 'trace');
-    expect(await runTraced(root, binds, log, TRACED), 'under strace').toMatchObject({ code: 0 });
-    Object.assign(result, await checkPaths(log, inroot(), [root, '/etc/hosts', ...Object.values(binds)]));
-    expect(result.paths).toBeGreaterThan(100);
-    expect(result.outside).toEqual([]);
-    result.passed = true;
-  });
-
-  describe('code', () => {
-    let checker: InstructionChecker;
-    const seen = new Set<string>();
+  describe.each(images)('%s', (image) => {
+    let root: Awaited<ReturnType<typeof imageRoot>>;
 
     beforeAll(async () => {
-      const folder = await temporaryFolder();
-      checker = new InstructionChecker(folder.path);
-      return () => folder[Symbol.asyncDispose]();
+      root = await imageRoot(image);
+      return () => root[Symbol.asyncDispose]();
     });
 
-    it.each(images)('%s', async (image) => {
-      const root = await imageRoot(image);
-      const counts = { files: 0, instructions: 0, candidates: 0, redirected: 0 };
-      const result: CodeResult = { image, root, ...counts, wrong: [], missed: [] };
-      for (const file of elfFiles(root)) {
+    it.each(rows.filter((row) => row.image === image))('runs $name', async (row) => {
+      const result: RowResult = { row, passed: false, paths: 0, outside: [] };
+      rowResults.push(result);
+      await using scratch = await temporaryFolder();
+      const jail = join(scratch.path, 'jail');
+      mkdirSync(jail);
+      for (const folder of [scratch.path, jail]) chownSync(folder, JAIL_USER.uid, JAIL_USER.gid);
+      expectSuccess(await runJailed(row, root.path, jail), 'in the jail');
+
+      const binds = await makeBinds(join(scratch.path, 'traced'), row);
+      const log = join(scratch.path, 'log');
+      expectSuccess(await runTraced(root.path, binds, log, TRACED), 'under strace');
+      Object.assign(result, await checkPaths(log, inroot(), [root.path, '/etc/hosts', ...Object.values(binds)]));
+      expect(result.paths).toBeGreaterThan(100);
+      expect(result.outside).toEqual([]);
+      result.passed = true;
+    });
+
+    it('has code that is read as objdump reads it', async () => {
+      const counts = { files: 0, instructions: 0, candidates: 0, redirected: 0, otherLengths: 0 };
+      const result: CodeResult = { image, ...rootFacts(root.path), ...counts, wrong: [], missed: [] };
+      for (const file of elfFiles(root.path)) {
         const digest = createHash('sha256').update(readFileSync(file)).digest('hex');
-        if (seen.has(digest)) continue; // the same library in another image
+        if (seen.has(digest)) continue;
         seen.add(digest);
         const report = await checker.check(file);
-        const name = file.slice(root.length);
+        const named = (problem: string) => `${file.slice(root.path.length)} ${problem}`;
         result.files++;
         result.instructions += report.instructions;
         result.candidates += report.candidates;
         result.redirected += report.redirected;
-        result.wrong.push(...report.wrong.map((problem) => `${name} ${problem}`));
-        result.missed.push(...report.missed.map((problem) => `${name} ${problem}`));
+        result.otherLengths += report.lengths.differ;
+        result.wrong.push(...report.wrong.map(named));
+        result.missed.push(...report.missed.map(named));
       }
       codeResults.push(result);
       expect(result.wrong).toEqual([]);
     });
   });
 });
+
+function expectSuccess({ code, signal, output }: Ended, where: string): void {
+  expect({ code, signal }, `${where}:\n${output.slice(-4_000)}`).toEqual({ code: 0, signal: null });
+}

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { debianImage } from '../../scripts/quickstart/image.mjs';
 import { openImage, resolveImage, unpackImage } from '../../src/oci/index.js';
@@ -10,8 +9,8 @@ import { type RootName, rootFileSystem } from '../support/roots/roots.js';
 
 const run = promisify(execFile);
 
-/** What the table's images are kept in: about 2 GB. */
-export const cache = resolve(import.meta.dirname, '../../.cache/images');
+/** Keeps the images, compressed. */
+const cache = resolve(import.meta.dirname, '../../.cache/images');
 
 type Recipe = Exclude<Parameters<typeof debianImage>[1], undefined>;
 
@@ -26,20 +25,36 @@ function debian(suite: string, ...packages: string[]): Recipe {
   };
 }
 
-const languages = [
-  'default-jdk-headless',
-  'elixir',
-  'erlang-base',
-  'nodejs',
-  'perl',
-  'python3-numpy',
-  'r-base-core',
-  'ruby',
-];
-const tools = ['apt', 'gcc', 'git', 'golang-go', 'libc6-dev', 'make', 'sqlite3'];
-const media = ['ffmpeg', 'fonts-dejavu-core', 'imagemagick', 'tesseract-ocr'];
+/** Programs by kind, spread over Debian's releases: other C libraries, other generations of the same program. */
+const packages = {
+  languages: [
+    'default-jdk-headless',
+    'elixir',
+    'erlang-base',
+    'nodejs',
+    'perl',
+    'python3-numpy',
+    'r-base-core',
+    'ruby',
+  ],
+  interpreters: [
+    ...['guile-3.0', 'lua5.4', 'luajit', 'mono-mcs', 'ocaml-nox', 'php-cli', 'php-sqlite3', 'pypy3', 'sbcl'],
+    ...['swi-prolog-nox', 'tcl', 'zsh'],
+  ],
+  tools: ['apt', 'gcc', 'git', 'golang-go', 'libc6-dev', 'make', 'sqlite3'],
+  compilers: ['cargo', 'g++', 'gfortran', 'libc6-dev', 'rustc', 'upx-ucl', 'valgrind'],
+  media: ['ffmpeg', 'fonts-dejavu-core', 'imagemagick', 'tesseract-ocr'],
+  documents: [
+    ...['chromium', 'fonts-dejavu-core', 'ghostscript', 'graphviz', 'libreoffice-writer-nogui', 'pandoc'],
+    ...['poppler-utils', 'texlive-latex-base'],
+  ],
+  science: ['gdal-bin', 'ncbi-blast+', 'python3-pandas', 'python3-sklearn', 'samtools'],
+  servers: ['curl', 'expect', 'nginx-light', 'openssl', 'postgresql', 'procps', 'redis-server', 'rsync', 'tmux'],
+};
 
-/** Images of Debian's packages. The languages are of Debian 12, the tools of Debian 13: two C libraries, two generations of programs. */
+/** Java's and PostgreSQL's packages register their manual pages, which are left out, as alternatives. */
+const manualFolders = '--essential-hook=mkdir -p "$1/usr/share/man/man1" "$1/usr/share/man/man7"';
+
 const recipes = {
   'debian-11': debian('bullseye'),
   'debian-12': debian('bookworm'),
@@ -52,10 +67,14 @@ const recipes = {
     variant: 'custom',
     hooks: ['--hook-dir=/usr/share/mmdebstrap/hooks/busybox'],
   },
-  // Java's packages register their manual pages, which are left out, as alternatives.
-  languages: { ...debian('bookworm', ...languages), hooks: ['--essential-hook=mkdir -p "$1/usr/share/man/man1"'] },
-  tools: debian('trixie', ...tools),
-  media: debian('trixie', ...media),
+  languages: { ...debian('bookworm', ...packages.languages), hooks: [manualFolders] },
+  interpreters: debian('trixie', ...packages.interpreters),
+  tools: debian('trixie', ...packages.tools),
+  compilers: debian('trixie', ...packages.compilers),
+  media: debian('trixie', ...packages.media),
+  documents: debian('bookworm', ...packages.documents),
+  science: debian('trixie', ...packages.science),
+  servers: { ...debian('bookworm', ...packages.servers), hooks: [manualFolders] },
 } satisfies Record<string, Recipe>;
 
 export type ImageName = keyof typeof recipes | Extract<RootName, 'musl' | 'static'>;
@@ -67,26 +86,19 @@ export function imageContent(name: ImageName): string {
   return ['Debian', recipes[name].suite, ...recipes[name].packages].join(' ');
 }
 
-/** Whether an image is one of mmdebstrap's; the others are roots that the runner's tests have, too. */
-const isDebian = (name: ImageName): name is keyof typeof recipes => name in recipes;
-
-/** The image's root file system as a function would have unpacked it, owned by the jail's user; made once, and kept. */
-export async function imageRoot(name: ImageName): Promise<string> {
-  if (!isDebian(name)) return rootFileSystem(name);
+/** An image's root file system, as a function would have unpacked it, owned by the jail's user; removed with its scope. */
+export async function imageRoot(name: ImageName): Promise<{ path: string } & AsyncDisposable> {
+  if (name === 'musl' || name === 'static') {
+    return { path: await rootFileSystem(name), [Symbol.asyncDispose]: async () => {} };
+  }
   const folder = join(cache, name);
   const reference = await debianImage(folder, recipes[name]);
-  const [, layout = ''] = reference.split(':');
-  const root = join(folder, basename(layout).replace('image-', 'root-'));
-  if (existsSync(root)) return root;
-  for (const other of readdirSync(folder)) {
-    if (!other.startsWith('image-')) await removeTree(join(folder, other));
-  }
-  const unpacked = `${root}.unpacked`;
+  const path = join(folder, 'root');
+  await removeTree(path); // of a run that was killed
   const source = openImage(reference);
   const image = await resolveImage(source, { os: 'linux', architecture: 'amd64' });
-  await unpackImage(image, source, unpacked, { hostFolders: ['/proc', '/dev', '/sys'] });
+  await unpackImage(image, source, path, { hostFolders: ['/proc', '/dev', '/sys'] });
   await source.close();
-  await run('chown', ['-R', '-h', `${JAIL_USER.uid}:${JAIL_USER.gid}`, unpacked]);
-  await run('mv', [unpacked, root]);
-  return root;
+  await run('chown', ['-R', '-h', `${JAIL_USER.uid}:${JAIL_USER.gid}`, path]);
+  return { path, [Symbol.asyncDispose]: () => removeTree(path) };
 }

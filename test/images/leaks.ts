@@ -19,7 +19,7 @@ export interface PathCheck {
 const pathArguments = readTable();
 
 function readTable(): Map<string, { dir: number | undefined; path: number }[]> {
-  const text = ['syscalls.def', 'arch/x86_64/syscalls.def'].map((part) =>
+  const text = ['syscalls.def', 'arch/x86_64/syscalls_arch.def'].map((part) =>
     readFileSync(join(runnerSources, part), 'utf8'),
   );
   const place = String.raw`(?:AT|CWD)\([^)]*\)|NONE`;

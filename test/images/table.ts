@@ -15,11 +15,13 @@ export interface RowResult extends PathCheck {
 /** What the runner makes of the code of an image's files, as far as they are in no image before it. */
 export interface CodeResult {
   image: ImageName;
-  root: string;
+  libc: string;
+  megabytes: number;
   files: number;
   instructions: number;
   candidates: number;
   redirected: number;
+  otherLengths: number;
   wrong: string[];
   missed: string[];
 }
@@ -41,21 +43,39 @@ that reaches the kernel, of the program's and of the runner's, must lie in the r
 ${columns(['program', 'image', 'runs', 'paths', 'outside', 'checked'], rows.map(rowOf))}
 ## The images
 
-From Debian's packages, unpacked as a function unpacks them. The code of every executable and library was compared with objdump's reading of it:
-how many places look like a system call, how many of them the runner redirects, which of those are none or cannot be redirected as it would
-("wrong"), and which system calls it leaves alone without knowing that it may ("missed"). A file that is in an image above is not counted again.
+From Debian's packages, unpacked as a function unpacks them.
 
-${columns(['image', 'made of', 'libc', 'MB', 'files', 'instructions', 'candidates', 'redirected', 'wrong', 'missed'], code.map(codeOf))}`;
+${columns(['image', 'made of', 'libc', 'MB'], code.map(imageOf))}
+## Their code
+
+Every executable and library, against objdump's reading of those that have a candidate: two bytes that may be a system call. Of the candidates the
+runner redirects some; "wrong" are those that are none, or that cannot be redirected as it would; "missed" are system calls that it leaves alone
+without knowing that it may. "Other length" counts instructions that its decoder takes for longer or shorter; it is only asked around candidates, and
+tables of numbers in code are among them. A file that is in an image above is not counted again.
+
+${columns(['image', 'files', 'instructions', 'other length', 'candidates', 'redirected', 'wrong', 'missed'], code.map(codeOf))}${problems(code)}`;
 }
+
+/** The wrong and the missed ones, by file. */
+function problems(code: readonly CodeResult[]): string {
+  const lines = code.flatMap(({ image, wrong, missed }) => [
+    ...wrong.map((problem) => `- ${image}, wrong: \`${problem}\`\n`),
+    ...missed.map((problem) => `- ${image}, missed: \`${problem}\`\n`),
+  ]);
+  return lines.length === 0 ? '' : `\n${lines.join('')}`;
+}
+
+const imageOf = ({ image, libc, megabytes }: CodeResult) => [image, imageContent(image), libc, count(megabytes)];
 
 function rowOf({ row, passed, paths, outside }: RowResult): string[] {
   return [row.name, row.image, passed ? 'yes' : '**no**', count(paths), count(outside.length), checkedBy(row.program)];
 }
 
-function codeOf(result: CodeResult): string[] {
-  const { image, root, files, instructions, candidates, redirected, wrong, missed } = result;
-  const numbers = [megabytes(root), files, instructions, candidates, redirected, wrong.length, missed.length];
-  return [image, imageContent(image), libc(root), ...numbers.map(count)];
+function codeOf({ image, files, instructions, otherLengths, candidates, redirected, wrong, missed }: CodeResult) {
+  return [
+    image,
+    ...[files, instructions, otherLengths, candidates, redirected, wrong.length, missed.length].map(count),
+  ];
 }
 
 function columns(head: readonly string[], body: readonly string[][]): string {
@@ -71,9 +91,13 @@ function system(): string {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
 }
 
-const megabytes = (folder: string) => Number(execFileSync('du', ['-sm', folder], { encoding: 'utf8' }).split('\t')[0]);
+/** Of a root: what it takes on the disk, and its C library. */
+export function rootFacts(root: string): Pick<CodeResult, 'megabytes' | 'libc'> {
+  const megabytes = Number(execFileSync('du', ['-sm', root], { encoding: 'utf8' }).split('\t')[0]);
+  return { megabytes, libc: libcOf(root) };
+}
 
-function libc(root: string): string {
+function libcOf(root: string): string {
   if (existsSync(join(root, 'lib/ld-musl-x86_64.so.1'))) return 'musl';
   const file = join(root, 'lib/x86_64-linux-gnu/libc.so.6');
   if (!existsSync(file)) return 'none';

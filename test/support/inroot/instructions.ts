@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { codeSections } from '../elf.js';
 import { compile } from './compile.js';
 
 const run = promisify(execFile);
@@ -10,7 +11,7 @@ const large = { encoding: 'utf8', maxBuffer: 1 << 30 } as const;
 
 /** How the runner reads a file's code, against objdump's reading of it. */
 export interface InstructionReport {
-  /** Instructions by objdump; data in code comes out as some, too. */
+  /** Instructions by objdump; data in code comes out as some, too. None are looked at if there are no candidates. */
   instructions: number;
   /** Pairs of bytes that may be a `syscall`, and how many of them the runner redirects. */
   candidates: number;
@@ -19,7 +20,7 @@ export interface InstructionReport {
   wrong: string[];
   /** System calls that are left alone though their number is not known to be of no interest. */
   missed: string[];
-  /** Instructions that are as long as objdump says, not counted: the first 20 others, and how many. */
+  /** Instructions that are longer or shorter than objdump says: how many, and the first 20. */
   lengths: { differ: number; examples: string[] };
 }
 
@@ -35,9 +36,30 @@ export class InstructionChecker {
     ]);
   }
 
+  /** Whether there is a place in the file that the runner would redirect. */
+  async redirects(file: string): Promise<boolean> {
+    return redirectedOf(await this.#classify(file)) > 0;
+  }
+
   async check(file: string): Promise<InstructionReport> {
     const decisions = await this.#classify(file);
     const sites = new Sites(decisions);
+    const { instructions, lengths } =
+      decisions.size === 0 ? NOTHING_READ : await this.#read(file, (instruction) => sites.note(instruction));
+    return {
+      instructions,
+      candidates: decisions.size,
+      redirected: redirectedOf(decisions),
+      ...sites.judge(),
+      lengths,
+    };
+  }
+
+  /** Passes objdump's instructions to `note`, and compares their lengths with the runner's decoder. */
+  async #read(
+    file: string,
+    note: (instruction: Instruction) => void,
+  ): Promise<Pick<InstructionReport, 'instructions' | 'lengths'>> {
     const objdump = spawn('objdump', ['-d', '-w', file], { stdio: ['ignore', 'pipe', 'ignore'] });
     const decoder = spawn(this.#decodeLines, { stdio: ['pipe', 'pipe', 'inherit'] });
     const decoded = text(decoder.stdout);
@@ -47,7 +69,7 @@ export class InstructionChecker {
       const instruction = parse(line);
       if (!instruction) continue;
       instructions++;
-      sites.note(instruction);
+      note(instruction);
       if (isWhole(instruction)) lines += `${instruction.bytes}\t${instruction.text}\n`;
       if (lines.length < 1 << 16) continue;
       if (!decoder.stdin.write(lines)) await once(decoder.stdin, 'drain');
@@ -56,27 +78,26 @@ export class InstructionChecker {
     decoder.stdin.end(lines);
     const examples = (await decoded).trimEnd().split('\n');
     const differ = Number(examples.pop()?.split(' ')[1]);
-    const redirected = [...decisions.values()].filter((decision) => decision !== 'skip').length;
-    const counts = { instructions, candidates: decisions.size, redirected };
-    return { ...counts, ...sites.judge(), lengths: { differ, examples } };
+    return { instructions, lengths: { differ, examples } };
   }
 
   /** What the runner would do, by address. */
   async #classify(file: string): Promise<Map<number, string>> {
-    const { stdout: sections } = await run('readelf', ['-SW', file], large);
     const decisions = new Map<number, string>();
-    for (const [, address = '', offset = '', size = ''] of sections.matchAll(
-      /PROGBITS +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) \S+ +AX/g,
-    )) {
-      const { stdout } = await run(this.#classifySites, [file, offset, size, address], large);
-      for (const line of stdout.split('\n').slice(0, -1)) {
-        const [at = '', ...decision] = line.split(' ');
-        decisions.set(Number.parseInt(at, 16), decision.join(' '));
-      }
+    const ranges = codeSections(file).flatMap(({ offset, size, address }) => [offset, size, address]);
+    const { stdout } = await run(this.#classifySites, [file, ...ranges.map((number) => number.toString(16))], large);
+    for (const line of stdout.split('\n').slice(0, -1)) {
+      const [at = '', ...decision] = line.split(' ');
+      decisions.set(Number.parseInt(at, 16), decision.join(' '));
     }
     return decisions;
   }
 }
+
+const NOTHING_READ = { instructions: 0, lengths: { differ: 0, examples: [] } };
+
+const redirectedOf = (decisions: ReadonlyMap<number, string>) =>
+  [...decisions.values()].filter((decision) => decision !== 'skip').length;
 
 interface Instruction {
   address: number;
