@@ -10,6 +10,7 @@ export type { TriggerSelection } from './client/delete-trigger.js';
 export type { Logger, ProgressEvent, RetryEvent, ScarEvents, WarningEvent } from './client/events.js';
 export type { FunctionDescription } from './client/function-description.js';
 export type {
+  FunctionArchitecture,
   FunctionOptions,
   OutputOptions,
   RegistryOptions,

@@ -13,6 +13,9 @@ import { ValidationError } from '../errors.js';
 import { roleArn } from './config.js';
 import * as check from './validate.js';
 
+/** The processors that Lambda has, by its names for them. */
+export type FunctionArchitecture = 'x86_64' | 'arm64';
+
 /** A script: the path of a file, or its text. It runs in the container, by its `#!` line or `/bin/sh`. */
 export type ScriptSource = string | { inline: string };
 

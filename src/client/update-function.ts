@@ -1,5 +1,5 @@
 import type { FunctionDetails, FunctionSettings } from '../aws/lambda.js';
-import { CONTAINER_VARIABLE_PREFIX, type FunctionSpec, TAGS } from '../contract/index.js';
+import { CONTAINER_VARIABLE_PREFIX, type FunctionSpec, type Platform, TAGS } from '../contract/index.js';
 import { ValidationError } from '../errors.js';
 import { type ClientContext, underClient } from './context.js';
 import type { ProgressEvent } from './events.js';
@@ -113,7 +113,7 @@ async function updateCode(update: Update): Promise<Record<string, string>> {
   const changes = [options.image, options.script, options.args, options.output, options.reserveSeconds];
   if (changes.every((change) => change === undefined)) return {};
   const code = await fetchFunctionCode(details, signal);
-  const found = options.image === undefined ? undefined : await findImage(update, options.image);
+  const found = options.image === undefined ? undefined : await findImage(update, options.image, code.spec.platform);
   try {
     const spec = await changedSpec(update, code.spec, found);
     for (const trigger of await triggersOf(context, details.facts, signal)) refuseEndlessLoop(trigger, spec.output);
@@ -126,9 +126,9 @@ async function updateCode(update: Update): Promise<Record<string, string>> {
   }
 }
 
-async function findImage(update: Update, image: string): Promise<FunctionImage> {
+async function findImage(update: Update, image: string, platform: Platform): Promise<FunctionImage> {
   report(update, 'resolve-image', `Resolving ${image}`);
-  return await resolveFunctionImage(image, update.options, update.signal);
+  return await resolveFunctionImage(image, platform, update.options, update.signal);
 }
 
 async function changedSpec(
@@ -155,12 +155,13 @@ async function changedSpec(
 }
 
 async function replaceCode(update: Update, old: FunctionCode, zip: Uint8Array): Promise<void> {
-  const { context, name, undo, signal } = update;
+  const { context, name, details, undo, signal } = update;
+  const { architecture } = details.facts;
   report(update, 'update-function', 'Replacing its package');
-  await context.functions.updateCode(name, zip, signal);
+  await context.functions.updateCode(name, zip, architecture, signal);
   undo.made('the changed package', async () => {
     await waitUntilReady(context, name, new AbortController().signal);
-    await context.functions.updateCode(name, old.zip);
+    await context.functions.updateCode(name, old.zip, architecture);
   });
   report(update, 'wait-until-ready', 'Waiting until Lambda has it');
   await waitUntilReady(context, name, signal);

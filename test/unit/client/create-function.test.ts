@@ -23,11 +23,12 @@ import {
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
+import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScarClientOptions } from '../../../src/client/config.js';
 import { type CreateFunctionOptions, createFunction } from '../../../src/client/create-function.js';
 import { unpackFunction } from '../../../src/client/function-package.js';
-import { ScarError, ValidationError } from '../../../src/errors.js';
+import { ScarError, UnsupportedImageError, ValidationError } from '../../../src/errors.js';
 import {
   awsError,
   builtSupervisor,
@@ -446,6 +447,31 @@ describe('createFunction, when something fails', () => {
     expect(lambda.commandCalls(CreateFunctionCommand)).toHaveLength(0);
   });
 
+  it('makes a function for arm64: image, runner and processors', async () => {
+    const { context, lambda } = emptyAws();
+    const arm = await ociLayout(folder.path, { architecture: 'arm64' });
+    await createFunction(context, { ...basic(), image: arm.reference, architecture: 'arm64' });
+    const created = lambda.commandCalls(CreateFunctionCommand)[0]?.args[0].input;
+    expect(created?.Architectures).toEqual(['arm64']);
+    const zip = created?.Code?.ZipFile ?? new Uint8Array();
+    expect(unpackFunction(zip).spec).toMatchObject({
+      platform: { os: 'linux', architecture: 'arm64' },
+      imageDigest: arm.digest,
+    });
+    const files = unzipSync(zip);
+    expect(Object.keys(files).toSorted()).toEqual(['function.json', 'index.mjs', 'inroot-arm64']);
+    expect(Buffer.from(files['inroot-arm64'] ?? []).toString()).toBe('\x7fELF arm64');
+  });
+
+  it('names the platforms that an image has when arm64 is not among them', async () => {
+    const { context, lambda } = emptyAws();
+    const error = await failure(createFunction(context, { ...basic(), architecture: 'arm64' }));
+    expect(error).toBeInstanceOf(UnsupportedImageError);
+    expect(error.message).toContain('no image for linux/arm64; it has linux/amd64');
+    expect(error.context).toEqual({ platform: 'linux/arm64', offered: ['linux/amd64'] });
+    expect(lambda.commandCalls(CreateFunctionCommand)).toHaveLength(0);
+  });
+
   it('fails when Lambda gives up on it', async () => {
     const { context, lambda } = emptyAws();
     lambda
@@ -479,6 +505,11 @@ describe('createFunction refuses', () => {
     ['a misspelt option', { memory: 512 }, /createFunction must have only the options .*; received "memory"/],
     ['a name with a dot', { name: 'a.b' }, /^name must be 1 to 64 letters.*; received "a\.b"/],
     ['no image', { image: undefined }, /^image must be a string/],
+    [
+      'a processor by its OCI name',
+      { architecture: 'amd64' },
+      /^architecture must be 'x86_64' or 'arm64'; received "amd64"/,
+    ],
     ['64 MiB', { memoryMiB: 64 }, /^memoryMiB must be an integer from 128 to 10240; received 64/],
     ['half a MiB', { memoryMiB: 512.5 }, /^memoryMiB .* received 512\.5/],
     ['1,000 s', { timeoutSeconds: 1000 }, /^timeoutSeconds must be an integer from 1 to 900; received 1000/],

@@ -93,7 +93,7 @@ export async function builtSupervisor(folder: string): Promise<string> {
   const path = join(folder, 'supervisor');
   await mkdir(path, { recursive: true });
   await writeFile(join(path, 'index.mjs'), 'export const handler = async () => ({});\n');
-  await writeFile(join(path, 'inroot-amd64'), '\x7fELF');
+  for (const platform of ['amd64', 'arm64']) await writeFile(join(path, `inroot-${platform}`), `\x7fELF ${platform}`);
   return path;
 }
 

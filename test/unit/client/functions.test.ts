@@ -69,7 +69,15 @@ beforeAll(async () => {
   image = await ociLayout(folder.path);
   ({ zip } = await packFunction(supervisorDirectory, spec, Buffer.from('old script')));
   // Where GetFunction's link leads to.
-  server = createServer((request, response) => response.writeHead(request.url === '/code' ? 200 : 403).end(zip));
+  const platform = { os: 'linux', architecture: 'arm64' } as const;
+  const arm64 = await packFunction(supervisorDirectory, { ...spec, platform }, Buffer.from('old script'));
+  const packages = new Map([
+    ['/code', zip],
+    ['/code-arm64', arm64.zip],
+  ]);
+  server = createServer(({ url = '' }, response) =>
+    response.writeHead(packages.has(url) ? 200 : 403).end(packages.get(url)),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   codeLocation = `http://127.0.0.1:${(server.address() as AddressInfo).port}/code`;
 });
@@ -83,6 +91,7 @@ const configuration = {
   FunctionName: 'gray',
   FunctionArn: functionArn('gray'),
   Handler: 'index.handler',
+  Architectures: ['x86_64' as const],
   Role: 'arn:aws:iam::123456789012:role/scar',
   MemorySize: 512,
   Timeout: 300,
@@ -162,6 +171,7 @@ describe('getFunction', () => {
       state: 'Active',
       stateReason: '',
       image: { reference: 'oci:old', digest: spec.imageDigest },
+      architecture: 'x86_64',
       memoryMiB: 512,
       timeoutSeconds: 300,
       ephemeralStorageMiB: 512,
@@ -390,6 +400,21 @@ describe('updateFunction', () => {
       'scar:digest': image.digest,
     });
     expect(deletedKeys()).toContain(`scar/blobs/sha256/${OLD}`);
+  });
+
+  it('keeps the architecture, and wants an image for it', async () => {
+    const { context, lambda } = existing();
+    const Configuration = { ...configuration, Architectures: ['arm64' as const] };
+    lambda.on(GetFunctionCommand).resolves({ Configuration, Tags: tags, Code: { Location: `${codeLocation}-arm64` } });
+    lambda.on(GetFunctionConfigurationCommand).resolves(Configuration);
+    const arm = await ociLayout(folder.path, { architecture: 'arm64' });
+    const described = await updateFunction(context, 'gray', { image: arm.reference });
+    expect(described).toMatchObject({ architecture: 'arm64', image: { digest: arm.digest } });
+    expect(lambda.commandCalls(UpdateFunctionCodeCommand)[0]?.args[0].input.Architectures).toEqual(['arm64']);
+    expect(sent(lambda).package?.spec.platform).toEqual({ os: 'linux', architecture: 'arm64' });
+    await expect(updateFunction(context, 'gray', { image: image.reference })).rejects.toThrow(
+      /no image for linux\/arm64/,
+    );
   });
 
   it('waits until Lambda has it', async () => {
