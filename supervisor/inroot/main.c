@@ -8,6 +8,8 @@
 
 #include "elf.h"
 #include "exec.h"
+#include "identity.h"
+#include "owners.h"
 #include "paths.h"
 #include "signals.h"
 #include "text.h"
@@ -19,13 +21,19 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char help[] =
-	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] ROOT PROGRAM [ARG...]\n"
+	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--user UID:GID[,GROUP]... [--owners HOST]]\n"
+	"              ROOT PROGRAM [ARG...]\n"
 	"       inroot --help\n"
 	"\n"
 	"Runs PROGRAM of the root file system ROOT, without privileges.\n"
 	"\n"
 	"  --bind HOST GUEST  the host's HOST appears as GUEST in the root (the host's /proc, /dev and /sys always do)\n"
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
+	"  --user UID:GID[,GROUP]...\n"
+	"                     the program sees itself as this user and, while it is root, may become others, give files away and make\n"
+	"                     devices; an appearance: nothing is permitted that was not. Default: the truth\n"
+	"  --owners HOST      the host's file in which all processes of a container keep what their root did to files; made if it is\n"
+	"                     missing. Default: that is not remembered\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -72,6 +80,8 @@ static void set_auxiliary(uint64_t *vector, const struct elf_image *program, con
 		case AT_EXECFN:
 			vector[1] = (uint64_t)name;
 			break;
+		default:
+			identity_in_auxiliary(vector);
 		}
 	}
 }
@@ -291,6 +301,13 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 			at += 2;
 		} else if (text_equal(option, "--chdir") && at + 1 < argc) {
 			chdir = argv[++at];
+		} else if (text_equal(option, "--user") && at + 1 < argc) {
+			if (!identity_start(argv[++at]))
+				usage("--user: must be UID:GID[,GROUP]..., all numbers", argv[at]);
+		} else if (text_equal(option, "--owners") && at + 1 < argc) {
+			if (owners_create(argv[++at]))
+				usage("--owners: cannot be made", argv[at]);
+			owners_open(canonical(argv[at], 0));
 		} else if (text_equal(option, "--")) {
 			at++;
 			break;

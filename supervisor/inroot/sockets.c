@@ -74,8 +74,7 @@ int call_socket(struct call *call, int argument)
 	call->arg[argument + 1] = (uint64_t)length;
 	if (dir < 0)
 		return CALL_PERFORM;
-	long result = raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3],
-				  (long)call->arg[4], (long)call->arg[5]);
+	long result = call_perform(call);
 	sys_close(dir);
 	return call_done(call, result);
 }
@@ -98,7 +97,7 @@ int call_sendmsg(struct call *call)
 	call->arg[1] = (uint64_t)header;
 	if (dir < 0)
 		return CALL_PERFORM;
-	long result = raw_syscall(__NR_sendmsg, (long)call->arg[0], (long)header, (long)call->arg[2], 0, 0, 0);
+	long result = call_perform(call);
 	sys_close(dir);
 	return call_done(call, result);
 }

@@ -41,11 +41,11 @@ os_release() {
   mkdir -m 1777 "$work/root/tmp"
 }
 
-# Only packages: documentation and translations are left out, and nobody will install anything here.
+# Documentation and translations are left out.
 debian() {
   common_files
   compile_probe gcc -static
-  mmdebstrap --mode=root --quiet --variant=essential --include=python3,imagemagick --keyring="$keyring" \
+  mmdebstrap --mode=root --quiet --variant=essential --include=apt,passwd,python3,imagemagick --keyring="$keyring" \
     --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
