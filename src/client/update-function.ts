@@ -92,7 +92,8 @@ function checkOptions(options: UpdateFunctionOptions): void {
 /** What is in the package: image, script, arguments, outputs. Returns the tags that it changed. */
 async function updateCode(update: Update): Promise<Record<string, string>> {
   const { context, options, details, signal } = update;
-  const changes = [options.image, options.script, options.args, options.output, options.reserveSeconds];
+  const { image, script: newScript, args, output, fakeRoot, reserveSeconds } = options;
+  const changes = [image, newScript, args, output, fakeRoot, reserveSeconds];
   if (changes.every((change) => change === undefined)) return {};
   const code = await fetchFunctionCode(details, signal);
   const found = options.image === undefined ? undefined : await findImage(update, options.image);
@@ -126,6 +127,7 @@ async function changedSpec(
     hasScript: options.script === undefined ? old.hasScript : script !== undefined,
     ...(newArgs && { args: newArgs }),
     ...(options.output !== undefined && { output: changed.output }),
+    ...(changed.fakeRoot !== undefined && { fakeRoot: changed.fakeRoot }),
     ...(options.reserveSeconds !== undefined && { reserveMs: changed.reserveMs }),
   };
   if (!found || options.image === undefined) return spec;

@@ -14,11 +14,16 @@ export interface FunctionSpec {
   hasScript: boolean;
   /** Arguments for the image's ENTRYPOINT in place of its CMD; absent: CMD. */
   args?: string[];
+  /** Whether containers see themselves as root, or as their image's USER; absent: true. */
+  fakeRoot?: boolean;
   /** Where the files of the output folder go. Empty: beside the input's bucket under `output/` (the paper, section 3). */
   output: OutputTarget[];
   /** Time kept back from the deadline for stage-out and the reply, in ms. */
   reserveMs: number;
 }
+
+/** {@link FunctionSpec.fakeRoot}, with its default. */
+export const isFakeRoot = ({ fakeRoot = true }: Pick<FunctionSpec, 'fakeRoot'>): boolean => fakeRoot;
 
 /** Where the environments fetch the image's blobs from. */
 export type ImageLocation =

@@ -19,8 +19,8 @@ export interface ContainerFolders {
   request: string;
   input: string;
   output: string;
-  /** Host paths of the same. */
-  host: { tmp: string; request: string; input: string; output: string };
+  /** Host paths of the same, and of the file in which the runner keeps what the container's root did to files. */
+  host: { tmp: string; request: string; input: string; output: string; owners: string };
   /** Folder in the container with what the package brings along. */
   extraPayload: string | undefined;
   binds: { host: string; container: string }[];
@@ -50,7 +50,13 @@ export function makeFolders(
     request: `/tmp/${requestId}`,
     input: `/tmp/${requestId}/${INPUT_FOLDER}`,
     output: `/tmp/${requestId}/${OUTPUT_FOLDER}`,
-    host: { tmp, request, input: join(request, INPUT_FOLDER), output: join(request, OUTPUT_FOLDER) },
+    host: {
+      tmp,
+      request,
+      input: join(request, INPUT_FOLDER),
+      output: join(request, OUTPUT_FOLDER),
+      owners: join(folder, 'owners'),
+    },
     extraPayload: extraPayload && EXTRA_PAYLOAD,
     binds: [
       { host: tmp, container: '/tmp' },

@@ -1,4 +1,4 @@
-import type { HostCommand, ProcessSpec, Runner } from './runner.js';
+import type { Appearance, HostCommand, ProcessSpec, Runner } from './runner.js';
 
 /** Runs programs by `inroot`, the in-process loader of supervisor/inroot. */
 export class InProcessRunner implements Runner {
@@ -10,8 +10,13 @@ export class InProcessRunner implements Runner {
     this.#executable = executable;
   }
 
-  command({ rootfs, argv, environment, cwd, binds }: ProcessSpec): HostCommand {
+  command({ rootfs, argv, environment, cwd, binds, appearance }: ProcessSpec): HostCommand {
     const options = binds.flatMap(({ host, container }) => ['--bind', host, container]);
+    if (appearance) options.push(...userOptions(appearance));
     return { file: this.#executable, args: [...options, '--chdir', cwd, rootfs, ...argv], environment };
   }
+}
+
+function userOptions({ uid, gid, groups, owners }: Appearance): string[] {
+  return ['--user', [`${uid}:${gid}`, ...groups].join(), '--owners', owners];
 }

@@ -1,4 +1,5 @@
 import type { RunnerName } from '../../src/contract/index.js';
+import type { User } from './user.js';
 
 /** One process to run inside a rootfs. Paths are the container's own unless said otherwise. */
 export interface ProcessSpec {
@@ -12,6 +13,14 @@ export interface ProcessSpec {
   cwd: string;
   /** Host paths that appear in the container. */
   binds: { host: string; container: string }[];
+  /** Who it appears to run as; undefined: the truth. */
+  appearance: Appearance | undefined;
+}
+
+/** A user who is shown in place of the real one. */
+export interface Appearance extends User {
+  /** Host path of the file, not there yet, that keeps which owners, modes and devices were given to files. */
+  owners: string;
 }
 
 /** What to spawn on the host so that a {@link ProcessSpec} runs. */

@@ -359,6 +359,7 @@ describe('updateFunction', () => {
       { output: [{ bucket: 'other', prefix: 'output/' }] },
       'old script',
     ],
+    ['the appearance of root', { fakeRoot: false }, { fakeRoot: false }, 'old script'],
     ['the reserve', { reserveSeconds: 5 }, { reserveMs: 5000 }, 'old script'],
   ];
   it.each(changes)('changes %s, and keeps the rest of the package', async (_, options, expected, script) => {
