@@ -64,6 +64,12 @@ export interface FunctionOptions {
   environment?: Record<string, string>;
   /** An empty list: no outputs are kept. Default: the input's own bucket, under `output/`. */
   output?: OutputOptions[];
+  /**
+   * Whether containers see themselves as root, or as their image's USER, as in Docker: `id`, `chown`, `su` or `apt-get install`
+   * then do what they are expected to. An appearance: what the function's own user may not, they may not. Default true; false
+   * shows the truth.
+   */
+  fakeRoot?: boolean;
   /** Execution role. Default: the client's. */
   roleArn?: string;
   /** Kept back from the deadline for staging out and the reply: 1 to 300. Default 10, and never more than half the time. */
@@ -83,7 +89,7 @@ export interface FunctionOptions {
   signal?: AbortSignal;
 }
 
-const BEHAVIOUR = ['script', 'args', 'output', 'reserveSeconds', 'runner'] as const;
+const BEHAVIOUR = ['script', 'args', 'output', 'fakeRoot', 'reserveSeconds', 'runner'] as const;
 const SETTINGS = ['memoryMiB', 'timeoutSeconds', 'ephemeralStorageMiB', 'environment', 'roleArn'] as const;
 const IMAGE = ['image', 'registry', 'pullFrom'] as const;
 
@@ -102,6 +108,7 @@ export function checkFunctionOptions(options: FunctionOptions & { image?: string
   check.environment('environment', options.environment);
   if (options.environment) lambdaVariables(options.environment);
   checkOutput(options.output);
+  check.optionalBoolean('fakeRoot', options.fakeRoot);
   checkRegistry(options.registry);
   if (options.pullFrom !== undefined && options.pullFrom !== 'registry' && options.pullFrom !== 'bucket') {
     throw new ValidationError('pullFrom', "be 'registry' or 'bucket'", options.pullFrom);
@@ -216,10 +223,13 @@ export function refuseEndlessLoop(
 }
 
 /** What {@link FunctionSpec} says of the function's behaviour, with the defaults. */
-export function behaviour(options: FunctionOptions): Pick<FunctionSpec, 'args' | 'output' | 'reserveMs' | 'runner'> {
+export function behaviour(
+  options: FunctionOptions,
+): Pick<FunctionSpec, 'args' | 'output' | 'fakeRoot' | 'reserveMs' | 'runner'> {
   return {
     ...(options.args && { args: [...options.args] }),
     ...(options.output && { output: outputTargets(options.output) }),
+    ...(options.fakeRoot !== undefined && { fakeRoot: options.fakeRoot }),
     ...(options.runner && { runner: options.runner }),
     reserveMs: options.reserveSeconds === undefined ? DEFAULT_RESERVE_MS : options.reserveSeconds * 1000,
   };

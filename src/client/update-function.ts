@@ -110,7 +110,8 @@ function withoutNulls({
 /** What is in the package: image, script, arguments, outputs. Returns the tags that it changed. */
 async function updateCode(update: Update): Promise<Record<string, string>> {
   const { context, options, details, signal } = update;
-  const changes = [options.image, options.script, options.args, options.output, options.reserveSeconds];
+  const { image, script: newScript, args, output, fakeRoot, reserveSeconds, runner } = options;
+  const changes = [image, newScript, args, output, fakeRoot, reserveSeconds, runner];
   if (changes.every((change) => change === undefined)) return {};
   const code = await fetchFunctionCode(details, signal);
   const found = options.image === undefined ? undefined : await findImage(update, options.image, code.spec.platform);
@@ -145,6 +146,7 @@ async function changedSpec(
     hasScript: options.script === undefined ? old.hasScript : script !== undefined,
     ...(args && { args }),
     ...(output && { output }),
+    ...(changed.fakeRoot !== undefined && { fakeRoot: changed.fakeRoot }),
     ...(options.reserveSeconds !== undefined && { reserveMs: changed.reserveMs }),
     ...(changed.runner && { runner: changed.runner }),
   };

@@ -14,6 +14,8 @@ export interface FunctionSpec {
   hasScript: boolean;
   /** Arguments for the image's ENTRYPOINT in place of its CMD; absent: CMD. */
   args?: string[];
+  /** Whether containers see themselves as root, or as their image's USER; absent: true. */
+  fakeRoot?: boolean;
   /** Where the files of the output folder go; absent: to the input's bucket, under `output/` (the paper, section 3). */
   output?: OutputTarget[];
   /** Absent: `in-process`. */
@@ -21,6 +23,9 @@ export interface FunctionSpec {
   /** Time kept back from the deadline for stage-out and the reply, in ms. */
   reserveMs: number;
 }
+
+/** {@link FunctionSpec.fakeRoot}, with its default. */
+export const isFakeRoot = ({ fakeRoot = true }: Pick<FunctionSpec, 'fakeRoot'>): boolean => fakeRoot;
 
 /** Where the environments fetch the image's blobs from. */
 export type ImageLocation =
@@ -44,8 +49,8 @@ export interface OutputTarget {
 }
 
 /** What starts the user's process in its rootfs: the in-process loader, or the kernel's own namespaces where they are allowed. */
-export type RunnerName = (typeof RUNNERS)[number];
-export const RUNNERS = ['in-process', 'namespaces'] as const;
+export type RunnerName = 'in-process' | 'namespaces';
+export const RUNNERS: readonly RunnerName[] = ['in-process', 'namespaces'];
 
 /** Files of the function's zip. */
 export const SPEC_FILE = 'function.json';

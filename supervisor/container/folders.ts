@@ -16,8 +16,11 @@ export interface ContainerFolders {
   request: string;
   input: string;
   output: string;
-  /** Host paths of the same, and of what is yet to be made by the runner when it has something to keep. */
-  host: { tmp: string; request: string; input: string; output: string; undo: string };
+  /**
+   * Host paths of the same, and of what the runner makes when it needs it: the folder in which it keeps what is changed in the
+   * rootfs, and the file in which it keeps what the container's root did to files.
+   */
+  host: { tmp: string; request: string; input: string; output: string; undo: string; owners: string };
   /** Folder in the container with what the package brings along. */
   extraPayload: string | undefined;
   binds: { host: string; container: string }[];
@@ -54,6 +57,7 @@ export function makeFolders(
       input: join(request, INPUT_FOLDER),
       output: join(request, OUTPUT_FOLDER),
       undo: join(folder, UNDO_FOLDER),
+      owners: join(folder, 'owners'),
     },
     extraPayload: extraPayload && EXTRA_PAYLOAD,
     binds: [

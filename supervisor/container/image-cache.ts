@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import type { FunctionSpec } from '../../src/contract/index.js';
+import { type FunctionSpec, isFakeRoot } from '../../src/contract/index.js';
 import { ImageError, ScarError } from '../../src/errors.js';
 import type { ImageConfig, ImageSource, ResolvedImage } from '../../src/oci/image-source.js';
 import { withFileLock } from '../../src/util/file-lock.js';
@@ -62,7 +62,7 @@ export class ImageCache {
    * @throws what unpacking throws, `signal.reason` when aborted
    */
   async use(
-    spec: Pick<FunctionSpec, 'imageDigest' | 'platform'>,
+    spec: Pick<FunctionSpec, 'imageDigest' | 'platform' | 'fakeRoot'>,
     open: () => Promise<ImageSource>,
     signal: AbortSignal,
   ): Promise<{ image: CachedImage; pulled: boolean }> {
@@ -81,8 +81,8 @@ export class ImageCache {
         installHostFiles(join(folder, ROOTFS));
         markUsed(folder);
         const user = (config.config?.User ?? '').split(':')[0] ?? '';
-        if (!['', 'root', '0'].includes(user)) {
-          this.#log(`the image's USER ${user} cannot be switched to: the container runs as the function's own user`);
+        if (!isFakeRoot(spec) && !['', 'root', '0'].includes(user)) {
+          this.#log(`the image's USER ${user} is not shown: fakeRoot is false, so the function's own user is`);
         }
         const image = { digest: spec.imageDigest, rootfs: join(folder, ROOTFS), config };
         this.#ready.set(spec.imageDigest, image);

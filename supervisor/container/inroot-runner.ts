@@ -1,5 +1,5 @@
 import type { RunnerName } from '../../src/contract/index.js';
-import type { HostCommand, ProcessSpec, Runner } from './runner.js';
+import type { Appearance, HostCommand, ProcessSpec, Runner } from './runner.js';
 
 /** What each way asks of `inroot`. */
 const OPTIONS: Readonly<Record<RunnerName, readonly string[]>> = {
@@ -18,12 +18,17 @@ export class InrootRunner implements Runner {
     this.#executable = executable;
   }
 
-  command({ rootfs, argv, environment, cwd, binds, undo }: ProcessSpec): HostCommand {
+  command({ rootfs, argv, environment, cwd, binds, undo, appearance }: ProcessSpec): HostCommand {
     const options = binds.flatMap(({ host, container }) => ['--bind', host, container]);
+    if (appearance) options.push(...userOptions(appearance));
     return {
       file: this.#executable,
       args: [...OPTIONS[this.name], ...options, '--undo', undo, '--chdir', cwd, rootfs, ...argv],
       environment,
     };
   }
+}
+
+function userOptions({ uid, gid, groups, owners }: Appearance): string[] {
+  return ['--user', [`${uid}:${gid}`, ...groups].join(), '--owners', owners];
 }

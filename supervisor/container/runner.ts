@@ -1,4 +1,5 @@
 import type { RunnerName } from '../../src/contract/index.js';
+import type { User } from './user.js';
 
 /** One process to run inside a rootfs. Paths are the container's own unless said otherwise. */
 export interface ProcessSpec {
@@ -14,6 +15,14 @@ export interface ProcessSpec {
   binds: { host: string; container: string }[];
   /** Host path of a folder, on the file system of the rootfs, that is made to keep what the process changes in there. */
   undo: string;
+  /** Who it appears to run as; undefined: the truth. */
+  appearance: Appearance | undefined;
+}
+
+/** A user who is shown in place of the real one. */
+export interface Appearance extends User {
+  /** Host path of the file, not there yet, that keeps which owners, modes and devices were given to files. */
+  owners: string;
 }
 
 /** What to spawn on the host so that a {@link ProcessSpec} runs. */

@@ -3,18 +3,13 @@
 #include <linux/openat2.h>
 
 #include "guest_memory.h"
+#include "identity.h"
 #include "patch.h"
 #include "paths.h"
+#include "superuser.h"
 #include "text.h"
 #include "undo.h"
 #include "view.h"
-
-static int descriptor_of(const struct call *call, const struct rule *rule, int which)
-{
-	int argument = rule->path[which].dir;
-
-	return argument == NO_ARGUMENT ? AT_FDCWD : (int)call->arg[argument];
-}
 
 /* Translates the paths that the rule names and puts them into the call. PATH_CHANGED, PATH_SAME or -errno. */
 static long translate(struct call *call, const struct rule *rule)
@@ -26,7 +21,7 @@ static long translate(struct call *call, const struct rule *rule)
 		if (argument == NO_ARGUMENT)
 			continue;
 		char *to = call->scratch->path[i];
-		long translated = path_to_host(call->scratch, descriptor_of(call, rule, i), call->arg[argument], to);
+		long translated = path_to_host(call->scratch, call_directory(call, rule, i), call->arg[argument], to);
 		if (translated < 0)
 			return translated;
 		if (translated == PATH_CHANGED) {
@@ -77,7 +72,7 @@ static int call_open(struct call *call, const struct rule *rule)
 	int flags = rule->change == CHANGE_OPENS ? (int)call->arg[rule->change_argument] : O_WRONLY;
 	if ((flags & O_ACCMODE) != O_RDONLY && !(flags & (O_EXCL | O_PATH))) {
 		const char *path = (const char *)call->arg[rule->path[0].path];
-		long fd = duplicate_socket(descriptor_of(call, rule, 0), path, flags);
+		long fd = duplicate_socket(call_directory(call, rule, 0), path, flags);
 		if (fd >= 0)
 			return call_done(call, fd);
 	}
@@ -119,7 +114,7 @@ static int call_readlink(struct call *call, const struct rule *rule)
 	if (translated == PATH_CHANGED && path_is_own_exe(scratch->text)) {
 		length = text_copy(answer, PATH_MAX, view.exe);
 	} else {
-		length = sys_readlinkat(descriptor_of(call, rule, 0), (const char *)call->arg[path], answer, PATH_MAX - 1);
+		length = sys_readlinkat(call_directory(call, rule, 0), (const char *)call->arg[path], answer, PATH_MAX - 1);
 		if (length < 0)
 			return call_done(call, length);
 		answer[length] = 0;
@@ -138,7 +133,7 @@ static bool climbs_out(struct call *call, const struct rule *rule, const char *t
 {
 	struct scratch *scratch = call->scratch;
 	const char *link = scratch->path[0];
-	int dir = descriptor_of(call, rule, 0);
+	int dir = call_directory(call, rule, 0);
 	int up = 0, depth = 0;
 
 	for (; target[0] == '.' && target[1] == '.' && (!target[2] || target[2] == '/'); up++)
@@ -174,7 +169,7 @@ static int call_symlink(struct call *call, const struct rule *rule)
 
 	if (length < 0)
 		return call_done(call, length);
-	long translated = path_to_host(scratch, descriptor_of(call, rule, 0), call->arg[rule->path[0].path], scratch->path[0]);
+	long translated = path_to_host(scratch, call_directory(call, rule, 0), call->arg[rule->path[0].path], scratch->path[0]);
 	if (translated < 0)
 		return call_done(call, translated);
 	if (translated == PATH_SAME && call->arg[rule->path[0].path])
@@ -235,6 +230,14 @@ static int call_mmap(struct call *call)
 	return call_done(call, mapped);
 }
 
+/* chroot(2): elsewhere the guest cannot go. */
+static int call_chroot(struct call *call, const struct rule *rule)
+{
+	long translated = translate(call, rule);
+
+	return call_done(call, translated < 0 ? translated : superuser_chroot(call));
+}
+
 static int handle(struct call *call, const struct rule *rule)
 {
 	switch ((enum handler)rule->handler) {
@@ -271,8 +274,20 @@ static int handle(struct call *call, const struct rule *rule)
 		return call_sendmsg(call);
 	case HANDLE_SOCKET_NAME:
 		return call_socket_name(call);
+	case HANDLE_CREDENTIALS:
+		return call_credentials(call);
+	case HANDLE_CAPGET:
+		return call_capget(call);
+	case HANDLE_CAPSET:
+		return call_capset(call);
 	case HANDLE_PRCTL:
 		return call_prctl(call);
+	case HANDLE_FORK:
+		return call_fork();
+	case HANDLE_SOCKET_OPTION:
+		return call_socket_option(call);
+	case HANDLE_CHROOT:
+		return call_chroot(call, rule);
 	case HANDLE_REFUSE:
 		return call_done(call, -(long)rule->handler_argument);
 	case HANDLE_NOT:
@@ -286,7 +301,12 @@ int dispatch(struct call *call)
 	const struct rule *rule = &syscall_rules[call->number];
 	int answer = handle(call, rule);
 
-	if (answer == CALL_DONE || rule->change == CHANGE_NOTHING || !view.undo[0])
+	if (answer == CALL_DONE)
 		return answer;
-	return undo_call(call, rule, answer);
+	long error = undo_before(call, rule);
+	if (error)
+		return call_done(call, error);
+	if (identity_on)
+		answer = superuser(call, rule, answer);
+	return undo_after(call, rule, answer);
 }

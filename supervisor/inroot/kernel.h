@@ -23,6 +23,11 @@
 
 /* From headers that a freestanding program cannot mix (bits/, asm/fcntl.h, asm/signal.h). */
 #define MODE_TYPE 0170000
+#define MODE_PERMISSIONS 07777
+#define MODE_SET_UID 04000
+#define MODE_SET_GID 02000
+#define MODE_CHARACTER 0020000
+#define MODE_BLOCK 0060000
 #define MODE_DIRECTORY 0040000
 #define MODE_REGULAR 0100000
 #define MODE_SYMLINK 0120000
@@ -123,6 +128,16 @@ static inline long sys_getpid(void)
 	return raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0);
 }
 
+static inline uint32_t sys_geteuid(void)
+{
+	return (uint32_t)raw_syscall(__NR_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline uint32_t sys_getegid(void)
+{
+	return (uint32_t)raw_syscall(__NR_getegid, 0, 0, 0, 0, 0, 0);
+}
+
 static inline long sys_gettid(void)
 {
 	return raw_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0);
@@ -141,6 +156,16 @@ static inline long sys_tgkill(int pid, int tid, int signal)
 static inline long sys_mkdirat(int dir, const char *path, int mode)
 {
 	return raw_syscall(__NR_mkdirat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_fchmodat(int dir, const char *path, uint32_t mode)
+{
+	return raw_syscall(__NR_fchmodat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_fallocate(int fd, uint64_t offset, uint64_t size)
+{
+	return raw_syscall(__NR_fallocate, fd, 0, (long)offset, (long)size, 0, 0);
 }
 
 static inline long sys_dup(int fd)
@@ -171,11 +196,6 @@ static inline long sys_unlinkat(int dir, const char *path, int flags)
 static inline long sys_fchmod(int fd, uint32_t mode)
 {
 	return raw_syscall(__NR_fchmod, fd, mode, 0, 0, 0, 0);
-}
-
-static inline long sys_fchmodat(int dir, const char *path, uint32_t mode)
-{
-	return raw_syscall(__NR_fchmodat, dir, (long)path, mode, 0, 0, 0);
 }
 
 static inline long sys_ftruncate(int fd, uint64_t size)

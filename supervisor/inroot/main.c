@@ -8,7 +8,9 @@
 
 #include "elf.h"
 #include "exec.h"
+#include "identity.h"
 #include "namespaces.h"
+#include "owners.h"
 #include "paths.h"
 #include "probe.h"
 #include "signals.h"
@@ -21,7 +23,8 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char help[] =
-	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--undo HOST] [--namespaces] ROOT PROGRAM [ARG...]\n"
+	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--user UID:GID[,GROUP]... [--owners HOST]] [--undo HOST]\n"
+	"              [--namespaces] ROOT PROGRAM [ARG...]\n"
 	"       inroot --probe\n"
 	"       inroot --help\n"
 	"\n"
@@ -29,6 +32,11 @@ static const char help[] =
 	"\n"
 	"  --bind HOST GUEST  the host's HOST appears as GUEST in the root (the host's /proc, /dev and /sys always do)\n"
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
+	"  --user UID:GID[,GROUP]...\n"
+	"                     the program sees itself as this user and, while it is root, may become others, give files away and make\n"
+	"                     devices; an appearance: nothing is permitted that was not. Default: the truth\n"
+	"  --owners HOST      the host's file in which all processes of a container keep what their root did to files; made if it is\n"
+	"                     missing. Default: that is not remembered\n"
 	"  --undo HOST        keeps in HOST, a folder that is made when it is needed, what is changed in the root;\n"
 	"                     it must be of the root's file system\n"
 	"  --namespaces       by the kernel's namespaces and mounts, where they are allowed, and not inside the program\n"
@@ -79,6 +87,8 @@ static void set_auxiliary(uint64_t *vector, const struct elf_image *program, con
 		case AT_EXECFN:
 			vector[1] = (uint64_t)name;
 			break;
+		default:
+			identity_in_auxiliary(vector);
 		}
 	}
 }
@@ -307,6 +317,13 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 			view.undo = argv[++at];
 			if (view.undo[0] != '/')
 				usage("--undo: must be an absolute path", view.undo);
+		} else if (text_equal(option, "--user") && at + 1 < argc) {
+			if (!identity_start(argv[++at]))
+				usage("--user: must be UID:GID[,GROUP]..., all numbers", argv[at]);
+		} else if (text_equal(option, "--owners") && at + 1 < argc) {
+			if (owners_create(argv[++at]))
+				usage("--owners: cannot be made", argv[at]);
+			owners_open(canonical(argv[at], 0));
 		} else if (text_equal(option, "--")) {
 			at++;
 			break;

@@ -4,6 +4,7 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 
+#include "identity.h"
 #include "processes.h"
 #include "text.h"
 #include "view.h"
@@ -38,20 +39,24 @@ static long write_file(const char *path, const char *text)
 	return written < 0 ? written : 0;
 }
 
-/* One user and one group: root inside, whoever calls outside. */
-static long map_user(uint64_t uid, uint64_t gid)
+static long write_map(const char *path, uint64_t inside, uint64_t outside)
 {
 	char map[64];
+	size_t length = text_number(map, "", inside);
+
+	text_number(map + length, " ", outside);
+	text_join(map, sizeof map, map, " 1");
+	return write_file(path, map);
+}
+
+/* One user and one group: who the container is to be inside, whoever calls outside. */
+static long map_user(struct whose inside, uint64_t uid, uint64_t gid)
+{
 	long error = write_file("/proc/self/setgroups", "deny");
 
-	if (error)
-		return error;
-	text_number(map, "0 ", uid);
-	text_join(map, sizeof map, map, " 1");
-	error = write_file("/proc/self/uid_map", map);
-	text_number(map, "0 ", gid);
-	text_join(map, sizeof map, map, " 1");
-	return error ? error : write_file("/proc/self/gid_map", map);
+	if (!error)
+		error = write_map("/proc/self/uid_map", inside.uid, uid);
+	return error ? error : write_map("/proc/self/gid_map", inside.gid, gid);
 }
 
 static void must(long result, const char *what, const char *which)
@@ -124,6 +129,7 @@ static void change_root(void)
 	view.root = view.undo = "";
 	view.root_length = 0;
 	view.mounts = 0;
+	identity_on = false;
 }
 
 /* The first process of the namespace: waits for orphans; when it ends, all others do. */
@@ -158,6 +164,7 @@ void namespaces_enter(void)
 	const uint64_t all = ~0UL;
 	const uint64_t uid = (uint64_t)raw_syscall(__NR_geteuid, 0, 0, 0, 0, 0, 0);
 	const uint64_t gid = (uint64_t)raw_syscall(__NR_getegid, 0, 0, 0, 0, 0, 0);
+	const struct whose inside = identity_on ? identity_container : (struct whose){(uint32_t)uid, (uint32_t)gid};
 	uint64_t mask;
 	int report[2], status;
 
@@ -173,7 +180,7 @@ void namespaces_enter(void)
 		end_as(status);
 	}
 	raw_syscall(__NR_prctl, PR_SET_PDEATHSIG, SIGNAL_KILL, 0, 0, 0, 0);
-	must(map_user(uid, gid), "namespaces: the user cannot be mapped", NULL);
+	must(map_user(inside, uid, gid), "namespaces: the user cannot be mapped", NULL);
 	change_root();
 	long program = process_fork(0);
 	must(program, "namespaces: no process for the program", NULL);
@@ -192,7 +199,7 @@ long namespaces_probe(void)
 	if (child < 0)
 		return child;
 	if (!child) {
-		long error = map_user(uid, gid);
+		long error = map_user((struct whose){0, 0}, uid, gid);
 		if (!error)
 			error = sys_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 		sys_exit((int)-error);

@@ -6,6 +6,7 @@
 
 #include "calls.h"
 #include "guest_memory.h"
+#include "identity.h"
 #include "text.h"
 
 #define OWN_NAME "/proc/thread-self/comm"
@@ -47,6 +48,8 @@ static long get_name(uint64_t to)
 
 int call_prctl(struct call *call)
 {
+	if (identity_on && call_identity_prctl(call))
+		return CALL_DONE;
 	long result = raw_syscall(__NR_prctl, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3],
 				  (long)call->arg[4], 0);
 

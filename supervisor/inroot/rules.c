@@ -35,7 +35,13 @@
 #define SOCKET(argument) HANDLE_SOCKET, argument
 #define SENDMSG HANDLE_SENDMSG, 0
 #define SOCKET_NAME HANDLE_SOCKET_NAME, 0
+#define CREDENTIALS HANDLE_CREDENTIALS, 0
+#define CAPGET HANDLE_CAPGET, 0
+#define CAPSET HANDLE_CAPSET, 0
 #define PRCTL HANDLE_PRCTL, 0
+#define FORK HANDLE_FORK, 0
+#define SOCKET_OPTION HANDLE_SOCKET_OPTION, 0
+#define CHROOT HANDLE_CHROOT, 0
 #define REFUSE(error) HANDLE_REFUSE, error
 
 #define AT(dir, path) {dir, path}
@@ -57,8 +63,19 @@
 #define ATTRIBUTES CHANGE_ATTRIBUTES, 0
 
 #define CALL(name, handler, first, second, change) [__NR_##name] = {handler, {first, second}, change},
+#define AS_ROOT(name, action, argument)
 
 const struct rule syscall_rules[SYSCALL_TABLE_SIZE] = {
+#include "syscalls_arch.def"
+#include "syscalls.def"
+};
+
+#undef CALL
+#undef AS_ROOT
+#define CALL(name, handler, first, second, change)
+#define AS_ROOT(name, action, argument) [__NR_##name] = {ROOT_##action, argument},
+
+const struct root_rule root_rules[SYSCALL_TABLE_SIZE] = {
 #include "syscalls_arch.def"
 #include "syscalls.def"
 };

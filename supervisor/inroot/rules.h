@@ -24,7 +24,13 @@ enum handler {
 	HANDLE_SOCKET,
 	HANDLE_SENDMSG,
 	HANDLE_SOCKET_NAME,
+	HANDLE_CREDENTIALS,
+	HANDLE_CAPGET,
+	HANDLE_CAPSET,
 	HANDLE_PRCTL,
+	HANDLE_FORK,
+	HANDLE_SOCKET_OPTION,
+	HANDLE_CHROOT,
 	HANDLE_REFUSE,
 };
 
@@ -62,5 +68,26 @@ struct rule {
 _Static_assert(sizeof(struct rule) == SYSCALL_RULE_SIZE, "entry.S indexes the table");
 
 extern HIDDEN const struct rule syscall_rules[SYSCALL_TABLE_SIZE];
+
+/* What the call does besides for a guest with an identity: superuser.c. */
+enum root_action {
+	ROOT_NOTHING,
+	ROOT_STAT,
+	ROOT_STATX,
+	ROOT_OWNER,
+	ROOT_MODE,
+	ROOT_CREATE,
+	ROOT_NODE,
+	ROOT_OPEN,
+	ROOT_REMOVE,
+	ROOT_ATTRIBUTE,
+};
+
+struct root_rule {
+	uint8_t action;
+	uint8_t argument;
+};
+
+extern HIDDEN const struct root_rule root_rules[SYSCALL_TABLE_SIZE];
 
 #endif

@@ -15,6 +15,7 @@ struct scratch {
 	char link[PATH_MAX];	 /* a symlink's target */
 	char extra[2][PATH_MAX]; /* free for the handler of the call */
 	uint8_t block[256];	 /* sockaddr, sigset, file header, ... */
+	int64_t after, padding;	 /* what undo_after() does (undo.c) */
 	char *vector[SCRATCH_VECTOR];
 };
 

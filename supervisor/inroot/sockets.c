@@ -7,7 +7,6 @@
 #include "paths.h"
 #include "text.h"
 #include "undo.h"
-#include "view.h"
 
 #define FAMILY_UNIX 1
 #define NAME_OFFSET offsetof(struct sockaddr_un, sun_path)
@@ -78,10 +77,9 @@ int call_socket(struct call *call, const struct rule *rule)
 	call->arg[argument + 1] = (uint64_t)length;
 	if (dir < 0)
 		return CALL_PERFORM;
-	long result = view.undo[0] ? undo_before(call, rule) : 0;
+	long result = undo_before(call, rule);
 	if (!result)
-		result = raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2],
-				     (long)call->arg[3], (long)call->arg[4], (long)call->arg[5]);
+		result = call_perform(call);
 	sys_close(dir);
 	return call_done(call, result);
 }
@@ -104,7 +102,7 @@ int call_sendmsg(struct call *call)
 	call->arg[1] = (uint64_t)header;
 	if (dir < 0)
 		return CALL_PERFORM;
-	long result = raw_syscall(__NR_sendmsg, (long)call->arg[0], (long)header, (long)call->arg[2], 0, 0, 0);
+	long result = call_perform(call);
 	sys_close(dir);
 	return call_done(call, result);
 }

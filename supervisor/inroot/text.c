@@ -116,14 +116,21 @@ size_t text_number(char *to, const char *prefix, uint64_t number)
 	return length;
 }
 
-long text_to_number(const char *text)
+const char *text_read_number(const char *text, uint64_t *number)
 {
-	long number = 0;
 	int digits = 0;
 
-	for (; *text >= '0' && *text <= '9' && digits < 10; text++, digits++)
-		number = number * 10 + (*text - '0');
-	return digits && digits < 10 && !*text ? number : -1;
+	for (*number = 0; text[digits] >= '0' && text[digits] <= '9' && digits <= 20; digits++)
+		*number = *number * 10 + (uint64_t)(text[digits] - '0');
+	return digits && digits <= 20 ? text + digits : NULL;
+}
+
+long text_to_number(const char *text)
+{
+	uint64_t number;
+	const char *end = text_read_number(text, &number);
+
+	return end && !*end && end - text < 10 ? (long)number : -1;
 }
 
 void fail(int code, const char *what, const char *which)

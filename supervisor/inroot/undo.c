@@ -10,6 +10,9 @@
 #include "text.h"
 #include "view.h"
 
+/* What is left to do when the call has been performed. */
+enum { AFTER_NOTHING, AFTER_OPEN, AFTER_CREATE, AFTER_PATH };
+
 /* An entry of a directory. */
 struct place {
 	char *path; /* canonical host path */
@@ -196,19 +199,6 @@ static void note_new(uint64_t inode)
 	keeper_close(&keeper);
 }
 
-static int descriptor_of(const struct call *call, const struct rule *rule, int which)
-{
-	int argument = rule->path[which].dir;
-
-	return argument == NO_ARGUMENT ? AT_FDCWD : (int)call->arg[argument];
-}
-
-static long perform(const struct call *call)
-{
-	return raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3],
-			   (long)call->arg[4], (long)call->arg[5]);
-}
-
 /* The flags of an open, of whatever form; -1 if they cannot be read. */
 static int open_flags(const struct call *call, const struct rule *rule)
 {
@@ -221,10 +211,8 @@ static int open_flags(const struct call *call, const struct rule *rule)
 	return guest_read(&how, call->arg[rule->change_argument], sizeof how) ? -1 : (int)how.flags;
 }
 
-/*
- * open(2), openat(2), openat2(2), creat(2). A file that is made is made here, to know it again. Opening a regular file does not block.
- */
-static int undo_open(struct call *call, const struct rule *rule, int answer)
+/* open(2), openat(2), openat2(2), creat(2) */
+static long before_open(struct call *call, const struct rule *rule)
 {
 	const int flags = open_flags(call, rule);
 	const bool exclusive = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
@@ -233,30 +221,24 @@ static int undo_open(struct call *call, const struct rule *rule, int answer)
 	struct place place;
 
 	if (flags < 0 || (flags & (O_PATH | __O_TMPFILE)) || !(writes || (flags & O_CREAT)))
-		return answer;
-	if (!find_place(call->scratch, descriptor_of(call, rule, 0), path, !(flags & O_NOFOLLOW) && !exclusive, &place) ||
+		return 0;
+	if (!find_place(call->scratch, call_directory(call, rule, 0), path, !(flags & O_NOFOLLOW) && !exclusive, &place) ||
 	    !place.in_root)
-		return answer;
+		return 0;
 	if (!place.exists && (flags & O_CREAT)) {
-		long error = keep_name(&place);
-		if (error)
-			return call_done(call, error);
-		long fd = perform(call);
-		if (fd >= 0 && !sys_fstat((int)fd, &place.entry))
-			note_new(place.entry.st_ino);
-		return call_done(call, fd);
+		call->scratch->after = AFTER_OPEN;
+		return keep_name(&place);
 	}
 	if (exclusive || !writes || !holds_old_content(&place))
-		return answer;
+		return 0;
 	long error = keep_written(&place, flags & O_TRUNC);
-	if (error)
-		return call_done(call, error);
-	if (!place.linked)
-		return answer;
+	if (error || !place.linked)
+		return error;
 	/* A link of /proc/self/fd would lead to the file that was kept, and not to its copy. */
 	text_copy(path, PATH_MAX, place.path);
 	call->arg[rule->path[0].path] = (uint64_t)path;
-	return CALL_PERFORM;
+	call->scratch->after = AFTER_PATH;
+	return 0;
 }
 
 /* What is open on a descriptor, if that has a name in the root. */
@@ -277,8 +259,8 @@ static bool find_inode(struct call *call, const struct rule *rule, bool follow, 
 	if (argument == NO_ARGUMENT)
 		return find_descriptor(call->scratch, (int)call->arg[0], place);
 	if (!call->arg[argument] || !call->scratch->path[0][0])
-		return find_descriptor(call->scratch, descriptor_of(call, rule, 0), place);
-	return find_place(call->scratch, descriptor_of(call, rule, 0), call->scratch->path[0], follow, place) && place->in_root &&
+		return find_descriptor(call->scratch, call_directory(call, rule, 0), place);
+	return find_place(call->scratch, call_directory(call, rule, 0), call->scratch->path[0], follow, place) && place->in_root &&
 	       place->exists;
 }
 
@@ -290,30 +272,24 @@ static bool leaves_root(const struct call *call, const struct rule *rule)
 {
 	struct place place;
 
-	return find_place(call->scratch, descriptor_of(call, rule, 1), call->scratch->path[1], false, &place) && !place.in_root;
+	return find_place(call->scratch, call_directory(call, rule, 1), call->scratch->path[1], false, &place) && !place.in_root;
 }
 
-/* mkdir(2), link(2) and others that need a name that is free. */
-static int undo_create(struct call *call, const struct rule *rule, int answer)
+/* mkdir(2), link(2) and others that need a name that is free */
+static long before_create(struct call *call, const struct rule *rule)
 {
 	const int which = rule->change_argument;
 	const bool links = which == 1;
 	struct place place, source;
 
 	if (links && find_inode(call, rule, false, &source) && !is_new(&source.entry) && leaves_root(call, rule))
-		return call_done(call, -EXDEV);
-	if (!find_place(call->scratch, descriptor_of(call, rule, which), call->scratch->path[which], false, &place) ||
+		return -EXDEV;
+	if (!find_place(call->scratch, call_directory(call, rule, which), call->scratch->path[which], false, &place) ||
 	    !place.in_root || place.exists)
-		return answer;
-	long error = keep_name(&place);
-	if (error)
-		return call_done(call, error);
-	if (links)
-		return answer;
-	error = perform(call);
-	if (!error && !sys_fstatat(AT_FDCWD, place.path, &place.entry, AT_SYMLINK_NOFOLLOW))
-		note_new(place.entry.st_ino);
-	return call_done(call, error);
+		return 0;
+	if (!links && rule->path[0].path != NO_ARGUMENT)
+		call->scratch->after = AFTER_CREATE;
+	return keep_name(&place);
 }
 
 /* rename(2) and its kin */
@@ -322,18 +298,25 @@ static long keep_move(struct call *call, const struct rule *rule)
 	struct scratch *scratch = call->scratch;
 	struct place place;
 
-	if (!find_place(scratch, descriptor_of(call, rule, 0), scratch->path[0], false, &place) || !place.exists)
+	if (!find_place(scratch, call_directory(call, rule, 0), scratch->path[0], false, &place) || !place.exists)
 		return 0;
 	const bool directory = is_type(&place.entry, MODE_DIRECTORY);
 	if (place.in_root && !is_new(&place.entry) && (directory || leaves_root(call, rule)))
 		return -EXDEV;
 	/* leaves_root() used the same buffers. */
-	if (!find_place(scratch, descriptor_of(call, rule, 0), scratch->path[0], false, &place))
+	if (!find_place(scratch, call_directory(call, rule, 0), scratch->path[0], false, &place))
 		return 0;
 	long error = keep_name(&place);
-	if (error || !find_place(scratch, descriptor_of(call, rule, 1), scratch->path[1], false, &place))
+	if (error || !find_place(scratch, call_directory(call, rule, 1), scratch->path[1], false, &place))
 		return error;
 	return keep_name(&place);
+}
+
+static long keep_inode_of(struct call *call, const struct rule *rule, bool follow)
+{
+	struct place place;
+
+	return find_inode(call, rule, follow, &place) ? keep_mode(place.path, &place.entry) : 0;
 }
 
 long undo_before(struct call *call, const struct rule *rule)
@@ -341,48 +324,71 @@ long undo_before(struct call *call, const struct rule *rule)
 	struct scratch *scratch = call->scratch;
 	struct place place;
 
+	scratch->after = AFTER_NOTHING;
+	if (!view.undo[0])
+		return 0;
 	switch ((enum change)rule->change) {
+	case CHANGE_OPENS:
+	case CHANGE_OPENS_HOW:
+	case CHANGE_OVERWRITES:
+		return before_open(call, rule);
 	case CHANGE_CONTENT:
 		return find_place(scratch, AT_FDCWD, scratch->path[0], true, &place) ? keep_written(&place, false) : 0;
 	case CHANGE_CREATES:
+		return before_create(call, rule);
 	case CHANGE_REMOVES:
-		if (!find_place(scratch, descriptor_of(call, rule, 0), scratch->path[0], false, &place) ||
-		    place.exists != (rule->change == CHANGE_REMOVES))
+		if (!find_place(scratch, call_directory(call, rule, 0), scratch->path[0], false, &place) || !place.exists)
 			return 0;
 		return keep_name(&place);
 	case CHANGE_MOVES:
 		return keep_move(call, rule);
 	case CHANGE_INODE:
+		return keep_inode_of(call, rule, true);
 	case CHANGE_INODE_ITSELF:
 	case CHANGE_DESCRIPTOR:
-		return find_inode(call, rule, rule->change == CHANGE_INODE, &place) ? keep_mode(place.path, &place.entry) : 0;
+		return keep_inode_of(call, rule, false);
 	case CHANGE_INODE_FLAGS:
-		return find_inode(call, rule, !(call->arg[rule->change_argument] & AT_SYMLINK_NOFOLLOW), &place)
-			       ? keep_mode(place.path, &place.entry)
-			       : 0;
+		return keep_inode_of(call, rule, !(call->arg[rule->change_argument] & AT_SYMLINK_NOFOLLOW));
 	case CHANGE_ATTRIBUTES:
 		return find_inode(call, rule, true, &place) && !is_new(&place.entry) ? -EOPNOTSUPP : 0;
-	case CHANGE_OPENS:
-	case CHANGE_OPENS_HOW:
-	case CHANGE_OVERWRITES:
 	case CHANGE_NOTHING:
 		break;
 	}
 	return 0;
 }
 
-int undo_call(struct call *call, const struct rule *rule, int answer)
+/* Opening a regular file does not block: so the calls that make something can be performed here. */
+int undo_after(struct call *call, const struct rule *rule, int answer)
 {
-	switch ((enum change)rule->change) {
-	case CHANGE_OPENS:
-	case CHANGE_OPENS_HOW:
-	case CHANGE_OVERWRITES:
-		return undo_open(call, rule, answer);
-	case CHANGE_CREATES:
-		return undo_create(call, rule, answer);
-	default: {
-		long error = undo_before(call, rule);
-		return error ? call_done(call, error) : answer;
-	}
-	}
+	const int after = call->scratch->after;
+	struct stat made;
+
+	if (after == AFTER_NOTHING)
+		return answer;
+	if (after == AFTER_PATH)
+		return answer == CALL_NATIVE ? CALL_PERFORM : answer;
+	if (answer != CALL_DONE)
+		answer = call_done(call, call_perform(call));
+	if (call->number < 0)
+		return answer;
+	long error = after == AFTER_OPEN ? sys_fstat((int)call->number, &made)
+					 : sys_fstatat(call_directory(call, rule, 0), (const char *)call->arg[rule->path[0].path],
+						       &made, AT_SYMLINK_NOFOLLOW);
+	if (!error)
+		note_new(made.st_ino);
+	return answer;
+}
+
+long undo_before_chmod(struct scratch *scratch, int dir, const char *path)
+{
+	struct place place;
+
+	if (!view.undo[0])
+		return 0;
+	int fd = (int)sys_openat(dir, path, O_PATH | O_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	long error = find_descriptor(scratch, fd, &place) ? keep_mode(place.path, &place.entry) : 0;
+	sys_close(fd);
+	return error;
 }

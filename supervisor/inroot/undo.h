@@ -12,12 +12,15 @@
 #include "scratch.h"
 
 /*
- * Keeps what the call, whose paths are translated (in scratch->path too), may change. `answer` is what dispatch() would answer; returns what it
- * shall. Uses scratch->text, pending, walked, link and extra.
+ * Keeps what the call, whose paths are translated (in scratch->path too), may change: 0, or -errno, and then it must not go on. Does
+ * nothing without an undo folder. Uses scratch->text, pending, walked, link and extra.
  */
-HIDDEN int undo_call(struct call *call, const struct rule *rule, int answer);
-
-/* The same for a call that its handler performs: 0 or -errno. */
 HIDDEN long undo_before(struct call *call, const struct rule *rule);
+
+/* Follows when the call was performed, or could be: `answer` is what dispatch() would answer; returns what it shall. */
+HIDDEN int undo_after(struct call *call, const struct rule *rule, int answer);
+
+/* The same as undo_before() for what the runner itself changes, by another path than the call's. `path` does not lie in scratch->walked. */
+HIDDEN long undo_before_chmod(struct scratch *scratch, int dir, const char *path);
 
 #endif

@@ -82,11 +82,11 @@ applets() {
   done
 }
 
-# Only packages: documentation and translations are left out, and nobody will install anything here.
+# Documentation and translations are left out.
 debian() {
   common_files
   compile_probe "$cc" -static
-  mmdebstrap --mode=root --quiet --variant=essential --include=python3,imagemagick --keyring="$keyring" \
+  mmdebstrap --mode=root --quiet --variant=essential --include=apt,passwd,python3,imagemagick --keyring="$keyring" \
     --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \

@@ -144,6 +144,7 @@ describe('createFunction', () => {
       environment: { LEVEL: '3' },
       output: [{ bucket: 'results', prefix: 'gray/', suffixes: ['.png'] }, { bucket: 'results' }],
       roleArn: 'arn:aws:iam::999999999999:role/other',
+      fakeRoot: false,
       reserveSeconds: 3,
       pullFrom: 'bucket',
       tags: { team: 'vision' },
@@ -168,6 +169,7 @@ describe('createFunction', () => {
     expect(spec).toMatchObject({
       hasScript: true,
       args: ['-v'],
+      fakeRoot: false,
       reserveMs: 3000,
       output: [
         { bucket: 'results', prefix: 'gray/', suffixes: ['.png'] },
@@ -546,6 +548,7 @@ describe('createFunction refuses', () => {
     ['an event that S3 has not', { trigger: { bucket: 'bkt', prefix: 'i/', events: ['put'] } }, /^trigger\.events/],
     ['a role that is a name', { roleArn: 'scar' }, /^roleArn must be the ARN of an IAM role/],
     ['a reserve of 0', { reserveSeconds: 0 }, /^reserveSeconds must be an integer from 1 to 300; received 0/],
+    ['a root that is not true or false', { fakeRoot: 'no' }, /^fakeRoot must be true or false; received "no"/],
     ['a retention of 2 days', { logRetentionDays: 2 }, /^logRetentionDays must be one of 1, 3, 5/],
     ['a tag of ours', { tags: { createdby: 'me' } }, /^tags\.createdby must not be one of the package's own/],
     ['a tag with a bracket', { tags: { a: '[b]' } }, /^tags\.a must consist of/],

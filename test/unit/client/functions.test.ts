@@ -366,6 +366,7 @@ describe('updateFunction', () => {
       'old script',
     ],
     ['the outputs to none', { output: [] }, { output: [] }, 'old script'],
+    ['the appearance of root', { fakeRoot: false }, { fakeRoot: false }, 'old script'],
     ['the reserve', { reserveSeconds: 5 }, { reserveMs: 5000 }, 'old script'],
   ];
   it.each(changes)('changes %s, and keeps the rest of the package', async (_, options, expected, script) => {

@@ -64,5 +64,7 @@ void check_signals(void);
 void check_sockets(void);
 void check_programs(void);
 void check_threads(void);
+void check_identity(void);
+void check_owners(void);
 
 #endif

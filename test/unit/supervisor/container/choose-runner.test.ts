@@ -31,8 +31,9 @@ it('names the way out where code cannot be changed', () => {
 });
 
 it('asks inroot for what was chosen', () => {
-  const spec = { rootfs: '/r', argv: ['sh'] as [string], environment: {}, cwd: '/', binds: [], undo: '/u' };
+  const appearance = { uid: 1, gid: 2, groups: [3], owners: '/o' };
+  const spec = { rootfs: '/r', argv: ['sh'] as [string], environment: {}, cwd: '/', binds: [], undo: '/u', appearance };
   expect(chooseRunner('/i', all, 'namespaces').runner.command(spec).args).toEqual([
-    ...['--namespaces', '--undo', '/u', '--chdir', '/', '/r', 'sh'],
+    ...['--namespaces', '--user', '1:2,3', '--owners', '/o', '--undo', '/u', '--chdir', '/', '/r', 'sh'],
   ]);
 });

@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { JAIL_USER, jailed } from '../jail/jail.js';
+import { temporaryFolder } from '../temporary.js';
+import { inroot } from './inroot.js';
+
+const run = promisify(execFile);
+
+/** What Lambda leaves of an environment, reduced to what programs need. */
+const environment = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: '/tmp',
+  LANG: 'C.UTF-8',
+};
+
+/** Options of the runner that make the guest root, as the supervisor gives them. */
+export const AS_ROOT = ['--user', '0:0', '--owners', '/tmp/owners'] as const;
+
+/**
+ * Runs a script of checks in a root, in the jail, with the request's folder /tmp/REQ1, and returns its lines: "ok NAME" or
+ * "FAIL NAME: why".
+ *
+ * @param script - on this machine
+ * @param argument - the script's own
+ * @param options - the runner's
+ */
+export async function runSuite(
+  script: string,
+  root: string,
+  argument: string,
+  options: readonly string[],
+): Promise<string[]> {
+  await using scratch = await temporaryFolder();
+  const tmp = join(scratch.path, 'tmp');
+  const request = join(scratch.path, 'request');
+  for (const folder of [tmp, request, join(request, 'input'), join(request, 'output')]) await mkdir(folder);
+  await run('chown', ['-R', `${JAIL_USER.uid}:${JAIL_USER.gid}`, tmp, request]);
+  await copyFile(script, join(request, 'suite.sh'));
+  const mounts = [
+    { source: root, name: 'root' },
+    { source: request, name: 'request' },
+    { source: dirname(inroot()), name: 'supervisor' },
+  ];
+  const runner = ['/tmp/supervisor/inroot-amd64', ...options, '--bind', '/tmp/request', '/tmp/REQ1', '--chdir', '/'];
+  const command = jailed({ tmp, mounts }, [...runner, '/tmp/root', '/bin/sh', '/tmp/REQ1/suite.sh', argument]);
+  const [file, ...args] = command;
+  const { stdout } = await run(file, args, { env: environment, timeout: 150_000, maxBuffer: 16 << 20 });
+  return stdout.split('\n').filter((line) => /^(ok|FAIL) /.test(line));
+}
