@@ -34,11 +34,16 @@ describe.skipIf(missing)(`the appearance of root in the jail${missing ? ` (${mis
   it('follows the kernel in who may become whom, with which capabilities', async () => {
     await using scratch = await temporaryFolder();
     const walk = compile('credentials-walk', scratch.path);
-    const seeds = Array.from({ length: 300 }, (_, i) => String(i + 1));
-    for (const seed of seeds) {
-      const really = await run(walk, [seed, '60']);
-      const apparently = await run(inroot(), ['--user', '0:0', '/', walk, seed, '60']);
-      expect(apparently.stdout.split('\n')).toEqual(really.stdout.split('\n'));
-    }
+    const lines = async (file: string, ...args: string[]) => {
+      const { stdout } = await run(file, [...args, '200', '60'], { maxBuffer: 64 << 20 });
+      return stdout.split('\n');
+    };
+    const really = await lines(walk);
+    const apparently = await lines(inroot(), '--user', '0:0', '/', walk);
+    expect(really.length).toBeGreaterThan(24_000);
+    expect(apparently.length).toBe(really.length);
+    const differs = really.findIndex((line, i) => line !== apparently[i]);
+    const around = (all: string[]) => all.slice(Math.max(0, differs - 5), differs + 1);
+    expect(around(apparently)).toEqual(around(really));
   });
 });

@@ -1,6 +1,6 @@
 /*
- * credentials-walk SEED STEPS: makes calls that change who a process is, drawn by lot, and prints what each answers and what the
- * process is then. Starts as root with the capabilities of a container of Docker's: really, or by appearance.
+ * credentials-walk WALKS STEPS: makes calls that change who a process is, drawn by lot, and prints what each answers and what the
+ * process is then. Each walk starts as root with the capabilities of a container of Docker's: really, or by appearance.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DOCKERS_CAPABILITIES 0xa80425fbU
@@ -127,16 +128,10 @@ static void start_as_in_a_container(void)
 		exit(1);
 }
 
-int main(int argc, char **argv)
+static int walk(int steps, char *program)
 {
-	if (argc < 3)
-		return 2;
-	state = (uint32_t)strtoul(argv[1], NULL, 10);
-	int left = atoi(argv[2]);
-	if (argc == 3)
-		start_as_in_a_container();
 	print_state();
-	while (left-- > 0) {
+	while (steps-- > 0) {
 		errno = 0;
 		long result = step();
 		printf(" = %ld %d\n", result, errno);
@@ -145,13 +140,36 @@ int main(int argc, char **argv)
 			continue;
 		/* What becomes of ambient capabilities is not the same in all kernels. */
 		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-		char seed[16], steps[16];
+		char seed[16], rest[16];
 		snprintf(seed, sizeof seed, "%u", state);
-		snprintf(steps, sizeof steps, "%d", left);
+		snprintf(rest, sizeof rest, "%d", steps);
 		printf("exec\n");
 		fflush(stdout);
-		execl("/proc/self/exe", argv[0], seed, steps, "goes on", NULL);
+		execl("/proc/self/exe", program, "from", seed, rest, NULL);
 		return 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 4) {
+		state = (uint32_t)strtoul(argv[2], NULL, 10);
+		return walk(atoi(argv[3]), argv[0]);
+	}
+	if (argc != 3)
+		return 2;
+	start_as_in_a_container();
+	for (int seed = 1; seed <= atoi(argv[1]); seed++) {
+		int status;
+		printf("walk %d\n", seed);
+		fflush(stdout);
+		state = (uint32_t)seed;
+		pid_t child = fork();
+		if (child == 0)
+			exit(walk(atoi(argv[2]), argv[0]));
+		if (waitpid(child, &status, 0) != child || status)
+			return 1;
 	}
 	return 0;
 }
