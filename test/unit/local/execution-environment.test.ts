@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { folderAtWork, readProcessTable } from '../../../src/local/environment/process-table.js';
@@ -119,8 +119,8 @@ describe('an invocation', () => {
 
   it('stands still between invocations, with all that it started', async () => {
     const environment = bench.environment({
-      'index.mjs': `import { spawn } from 'node:child_process'; import { writeFileSync } from 'node:fs'; import { tmpdir } from 'node:os';
-        let ticks = 0; const file = tmpdir() + '/ticks'; setInterval(() => writeFileSync(file, String(++ticks)), 1);
+      'index.mjs': `import { spawn } from 'node:child_process'; import { appendFileSync } from 'node:fs'; import { tmpdir } from 'node:os';
+        let ticks = 0; const file = tmpdir() + '/ticks'; setInterval(() => { appendFileSync(file, '.'); ticks++ }, 1);
         const child = spawn('sleep', ['1000']);
         export const handler = async () => { const before = ticks; while (ticks < before + 10) await new Promise((r) => setTimeout(r, 1));
           return { before, file, pids: [process.pid, child.pid] } }`,
@@ -128,11 +128,30 @@ describe('an invocation', () => {
     const { file, pids } = (await invoke(environment)).payload;
     const state = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0];
     await vi.waitFor(() => expect(pids.map(state)).toEqual(['T', 'T']));
-    const ticks = Number(readFileSync(file, 'utf8'));
+    const { size } = statSync(file);
     await sleep(300);
-    expect(Number(readFileSync(file, 'utf8'))).toBe(ticks);
-    expect((await invoke(environment)).payload.before).toBeGreaterThanOrEqual(ticks);
-    expect(Number(readFileSync(file, 'utf8'))).toBeGreaterThanOrEqual(ticks + 10);
+    expect(statSync(file).size).toBe(size);
+    expect((await invoke(environment)).payload.before).toBeGreaterThanOrEqual(size);
+    expect(statSync(file).size).toBeGreaterThanOrEqual(size + 10);
+  });
+
+  it('stands still with those that left its process group, too, and goes on with them', async () => {
+    const environment = bench.environment({
+      'index.mjs': `import { spawn } from 'node:child_process'; import { existsSync, statSync } from 'node:fs'; import { tmpdir } from 'node:os';
+        const file = tmpdir() + '/ticks';
+        const size = () => (existsSync(file) ? statSync(file).size : 0);
+        spawn('sh', ['-c', 'setsid sh -c "while :; do echo tick >> ' + file + '; done" & wait'], { detached: true });
+        export const handler = async () => { const before = size(); while (size() < before + 50) await new Promise((r) => setTimeout(r, 1));
+          return { file, before } }`,
+    });
+    const { file } = (await invoke(environment)).payload;
+    const states = () => remaining().map(({ pid }) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0]);
+    await vi.waitFor(() => expect(new Set(states())).toEqual(new Set('T')));
+    expect(states().length, 'runtime, child and grandchild').toBeGreaterThanOrEqual(3);
+    const { size } = statSync(file);
+    await sleep(300);
+    expect(statSync(file).size).toBe(size);
+    expect((await invoke(environment)).payload.before).toBeGreaterThanOrEqual(size);
   });
 });
 
