@@ -1,6 +1,8 @@
-# LibreOffice, headless: HTML to ODT to PDF, and the PDF's text.
+# LibreOffice, headless: a text to ODT, the ODT to PDF and to Word's format, and the PDF's text.
 cd /tmp
-echo '<h1>Hello</h1><p>from a function</p>' >a.html
-soffice --headless --convert-to odt:writer8 --infilter=writer_web_HTML_to_writer a.html >/dev/null 2>log || soffice --headless --writer --convert-to odt a.html >/dev/null
-soffice --headless --convert-to pdf a.odt >/dev/null
+printf 'Hello\n\nfrom a function\n' >a.txt
+soffice -env:UserInstallation=file:///tmp/profile --headless --convert-to odt a.txt
+soffice -env:UserInstallation=file:///tmp/profile --headless --convert-to pdf a.odt
 pdftotext a.pdf - | tr '\n' ' ' | grep -q 'Hello.*from a function'
+soffice -env:UserInstallation=file:///tmp/profile --headless --convert-to docx a.odt
+head -c 2 a.docx | grep -q PK
