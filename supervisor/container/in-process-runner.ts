@@ -10,8 +10,9 @@ export class InProcessRunner implements Runner {
     this.#executable = executable;
   }
 
-  command({ rootfs, argv, environment, cwd, binds }: ProcessSpec): HostCommand {
+  command({ rootfs, codeCache, argv, environment, cwd, binds }: ProcessSpec): HostCommand {
     const options = binds.flatMap(({ host, container }) => ['--bind', host, container]);
-    return { file: this.#executable, args: [...options, '--chdir', cwd, rootfs, ...argv], environment };
+    options.push('--cache', codeCache, '--chdir', cwd);
+    return { file: this.#executable, args: [...options, rootfs, ...argv], environment };
   }
 }

@@ -1,6 +1,7 @@
 #include "exec.h"
 
 #include "calls.h"
+#include "code_cache.h"
 #include "elf.h"
 #include "guest_memory.h"
 #include "paths.h"
@@ -11,8 +12,12 @@
 /* The last argument; the byte 1 keeps it apart from anything that somebody would type. A number follows: how many strings. */
 #define MARK "\001inroot "
 
-/* The strings, in order; then host and guest path of each mount, and the mark. Their number is even, which keeps the stack aligned. */
-enum { STATE_ROOT, STATE_UNDO, STATE_HOST, STATE_NAME, STATE_CLOSE, STATE_FIXED };
+/*
+ * The strings, in order; then host and guest path of each mount, and the mark. Their number is even, with an empty one if need be: so the
+ * program's stack stays aligned when they are taken off it.
+ */
+enum { STATE_ROOT, STATE_UNDO, STATE_HOST, STATE_NAME, STATE_CLOSE, STATE_CACHE, STATE_STRINGS };
+#define STATE_FIXED (STATE_STRINGS | 1)
 
 static bool is_space(char c)
 {
@@ -212,11 +217,13 @@ long exec_program(struct scratch *scratch, const struct program *program, char *
 	if (program->close_fd >= 0)
 		text_number(close_fd, "", (uint64_t)program->close_fd);
 	char **state = vector + count;
+	state[STATE_FIXED - 1] = "";
 	state[STATE_ROOT] = (char *)view.root;
 	state[STATE_UNDO] = (char *)view.undo;
 	state[STATE_HOST] = (char *)program->host;
 	state[STATE_NAME] = (char *)program->name;
 	state[STATE_CLOSE] = close_fd;
+	state[STATE_CACHE] = (char *)code_cache_text();
 	state += STATE_FIXED;
 	for (int i = 0; i < view.mounts; i++) {
 		if (is_system_mount(&view.mount[i]))
@@ -247,7 +254,8 @@ bool exec_incarnate(int argc, char **argv, struct incarnation *incarnation)
 	incarnation->host = view_keep(state[STATE_HOST]);
 	incarnation->name = view_keep(state[STATE_NAME]);
 	incarnation->close_fd = (int)text_to_number(state[STATE_CLOSE]);
-	bool kept = view.root && view.undo && incarnation->host && incarnation->name;
+	bool kept = view.root && view.undo && incarnation->host && incarnation->name &&
+		    code_cache_from_text(state[STATE_CACHE]);
 	view.root_length = kept ? text_length(view.root) : 0;
 	view_add_system_mounts();
 	for (int i = STATE_FIXED; i + 1 < count && kept; i += 2)

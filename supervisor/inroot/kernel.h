@@ -8,6 +8,7 @@
 #include <linux/fcntl.h>
 #include <linux/limits.h>
 #include <linux/mman.h>
+#include <linux/time_types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,11 @@ static inline long sys_read(int fd, void *to, size_t size)
 static inline long sys_pread(int fd, void *to, size_t size, uint64_t offset)
 {
 	return raw_syscall(__NR_pread64, fd, (long)to, (long)size, (long)offset, 0, 0);
+}
+
+static inline long sys_pwrite(int fd, const void *from, size_t size, uint64_t offset)
+{
+	return raw_syscall(__NR_pwrite64, fd, (long)from, (long)size, (long)offset, 0, 0);
 }
 
 static inline long sys_write(int fd, const void *from, size_t size)
@@ -140,6 +146,22 @@ static inline long sys_tgkill(int pid, int tid, int signal)
 static inline long sys_mkdirat(int dir, const char *path, int mode)
 {
 	return raw_syscall(__NR_mkdirat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_unlinkat(int dir, const char *path, int flags)
+{
+	return raw_syscall(__NR_unlinkat, dir, (long)path, flags, 0, 0, 0);
+}
+
+static inline long sys_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return raw_syscall(__NR_renameat, from_dir, (long)from, to_dir, (long)to, 0, 0);
+}
+
+/* Sets the times of the last access and change of a file that is open. */
+static inline long sys_futimens(int fd, const struct __kernel_timespec time[2])
+{
+	return raw_syscall(__NR_utimensat, fd, 0, (long)time, 0, 0, 0);
 }
 
 static inline long sys_dup(int fd)

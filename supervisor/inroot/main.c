@@ -6,6 +6,7 @@
  */
 #include <linux/auxvec.h>
 
+#include "code_cache.h"
 #include "elf.h"
 #include "exec.h"
 #include "paths.h"
@@ -19,13 +20,15 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char help[] =
-	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] ROOT PROGRAM [ARG...]\n"
+	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--cache HOST] ROOT PROGRAM [ARG...]\n"
 	"       inroot --help\n"
 	"\n"
 	"Runs PROGRAM of the root file system ROOT, without privileges.\n"
 	"\n"
 	"  --bind HOST GUEST  the host's HOST appears as GUEST in the root (the host's /proc, /dev and /sys always do)\n"
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
+	"  --cache HOST       folder of the host that keeps what is found out about programs, which makes them start faster; made if\n"
+	"                     missing, and of use only for programs and libraries that are older. Default: nothing is kept\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -173,6 +176,15 @@ static const char *canonical(const char *path, int flags)
 	return view_keep(length == 1 ? "" : to);
 }
 
+/* Without effect where the folder cannot be made. */
+static void use_cache(const char *path)
+{
+	sys_mkdirat(AT_FDCWD, path, 0700);
+	path = canonical(path, O_DIRECTORY);
+	if (path)
+		code_cache_open(path);
+}
+
 static const char *environment(char **envp, const char *name)
 {
 	for (; *envp; envp++)
@@ -291,6 +303,8 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 			at += 2;
 		} else if (text_equal(option, "--chdir") && at + 1 < argc) {
 			chdir = argv[++at];
+		} else if (text_equal(option, "--cache") && at + 1 < argc) {
+			use_cache(argv[++at]);
 		} else if (text_equal(option, "--")) {
 			at++;
 			break;

@@ -34,7 +34,7 @@ describe.skipIf(missing)(`the runner's command line${missing ? ` (${missing})` :
   it('says how it is used', () => {
     const { status, stdout } = run('--help');
     expect(status).toBe(0);
-    expect(stdout).toContain('inroot [--bind HOST GUEST]... [--chdir GUEST] ROOT PROGRAM [ARG...]');
+    expect(stdout).toContain('inroot [--bind HOST GUEST]... [--chdir GUEST] [--cache HOST] ROOT PROGRAM [ARG...]');
   });
 
   it('becomes the program: its exit code, its arguments, its environment', () => {
