@@ -123,6 +123,11 @@ static inline long sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
 	return raw_syscall(__NR_rt_sigprocmask, how, (long)set, (long)old, MASK_SIZE, 0, 0);
 }
 
+static inline long sys_prctl(int option, long argument)
+{
+	return raw_syscall(__NR_prctl, option, argument, 0, 0, 0, 0);
+}
+
 static inline long sys_getpid(void)
 {
 	return raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0);

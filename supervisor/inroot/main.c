@@ -5,6 +5,7 @@
  * incarnation maps the program and its interpreter, redirects their system calls (patch.h), and jumps to them.
  */
 #include <linux/auxvec.h>
+#include <linux/prctl.h>
 
 #include "code_cache.h"
 #include "elf.h"
@@ -79,27 +80,27 @@ static void set_auxiliary(uint64_t *vector, const struct elf_image *program, con
 	}
 }
 
-/* ps(1) and pkill(1) know the process by the name of its program. prctl(2) is denied on Lambda. */
+/* ps(1) and pkill(1) know the process by the name of its program. On Lambda prctl(2) is denied, and writing to /proc takes longer. */
 static void set_process_name(const char *name)
 {
+	name = path_name(name);
+	if (!sys_prctl(PR_SET_NAME, (long)name))
+		return;
 	int fd = (int)sys_openat(AT_FDCWD, "/proc/self/comm", O_WRONLY | O_CLOEXEC, 0);
-
 	if (fd < 0)
 		return;
-	name = path_name(name);
 	sys_write(fd, name, text_length(name));
 	sys_close(fd);
 }
 
-static void set_own_exe(int fd)
+/* A program without a path of its own is named as the kernel names it, while its descriptor is open. */
+static void set_own_exe(const struct incarnation *incarnation, int fd)
 {
-	char *exe = work.extra[0];
-
-	if (path_of_descriptor(fd, exe, PATH_MAX) < 0)
-		text_copy(exe, PATH_MAX, "/");
-	view.exe_host = view_keep(exe);
-	if (path_to_guest(exe, PATH_MAX) < 0 || !view.exe_host || !(view.exe = view_keep(exe)))
-		fail(EXIT_OWN, "path too long", exe);
+	view.exe_host = incarnation->host;
+	if (incarnation->close_fd >= 0 && path_of_descriptor(fd, work.extra[0], PATH_MAX) > 0)
+		view.exe_host = view_keep(work.extra[0]);
+	if (!view.exe_host)
+		fail(EXIT_OWN, "path too long", work.extra[0]);
 }
 
 /* Maps one ELF file; it can only fail if the file changed since exec_find() looked at it, or memory is short. */
@@ -129,7 +130,7 @@ static struct handover run_guest(uint64_t *stack, const struct incarnation *inca
 	struct elf_image program, interpreter = {0};
 
 	int fd = open_program(incarnation->host, incarnation->name);
-	set_own_exe(fd);
+	set_own_exe(incarnation, fd);
 	load(fd, incarnation->name, &program, work.text);
 	sys_close(fd);
 	if (incarnation->close_fd >= 0)
@@ -292,7 +293,7 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 
 	view_add_system_mounts();
 	view.undo = "";
-	view.exe = view.exe_host = "/";
+	view.exe_host = "/";
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		const char *option = argv[at];
 		if (text_equal(option, "--help")) {
