@@ -15,6 +15,8 @@ export interface CachedImage {
   digest: string;
   /** Host path of the root file system. */
   rootfs: string;
+  /** Host path of a folder for what a runner finds out about the programs in there; it goes when the image goes. */
+  codeCache: string;
   config: ImageConfig;
 }
 
@@ -38,12 +40,13 @@ const EXPECTED_EXPANSION = 3;
 /** Config, manifest and facts of an image: written last, so that a folder with it is complete. */
 const RECORD = 'image.json';
 const ROOTFS = 'rootfs';
+const CODE_CACHE = 'code';
 /** Identities of the processes that use an image. */
 const USERS = 'users';
 const LOCK = 'lock';
 
 /**
- * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>/{rootfs,image.json,users/}`.
+ * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>/{rootfs,image.json,users/,code/}`.
  * One process at a time changes it; an image that a killed process did not finish has no record, and is removed. Others
  * that nobody uses are evicted, longest unused first, when a new one needs the room.
  */
@@ -79,12 +82,19 @@ export class ImageCache {
         const config = present ?? readRecord(folder);
         if (!config) throw new ScarError('service', `The image's record in ${folder} vanished while it was unpacked`);
         installHostFiles(join(folder, ROOTFS));
+        // It is not synced to the disk: a crash of the machine, which no user outlives, may have left anything in it.
+        if (!isInUse(folder)) await removeTree(join(folder, CODE_CACHE));
         markUsed(folder);
         const user = (config.config?.User ?? '').split(':')[0] ?? '';
         if (!isFakeRoot(spec) && !['', 'root', '0'].includes(user)) {
           this.#log(`the image's USER ${user} is not shown: fakeRoot is false, so the function's own user is`);
         }
-        const image = { digest: spec.imageDigest, rootfs: join(folder, ROOTFS), config };
+        const image = {
+          digest: spec.imageDigest,
+          rootfs: join(folder, ROOTFS),
+          codeCache: join(folder, CODE_CACHE),
+          config,
+        };
         this.#ready.set(spec.imageDigest, image);
         return { image, pulled: !present };
       },

@@ -18,12 +18,12 @@ export class InrootRunner implements Runner {
     this.#executable = executable;
   }
 
-  command({ rootfs, argv, environment, cwd, binds, undo, appearance }: ProcessSpec): HostCommand {
+  command({ rootfs, codeCache, argv, environment, cwd, binds, undo, appearance }: ProcessSpec): HostCommand {
     const options = binds.flatMap(({ host, container }) => ['--bind', host, container]);
     if (appearance) options.push(...userOptions(appearance));
     return {
       file: this.#executable,
-      args: [...OPTIONS[this.name], ...options, '--undo', undo, '--chdir', cwd, rootfs, ...argv],
+      args: [...OPTIONS[this.name], ...options, '--undo', undo, '--cache', codeCache, '--chdir', cwd, rootfs, ...argv],
       environment,
     };
   }

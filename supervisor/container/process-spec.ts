@@ -16,7 +16,7 @@ const SCRIPT_NAME = 'script';
 
 /** What a container's process is made of. */
 export interface ProcessSources {
-  image: { rootfs: string; config: ImageConfig };
+  image: { rootfs: string; codeCache: string; config: ImageConfig };
   folders: ContainerFolders;
   spec: Pick<FunctionSpec, 'args' | 'imageReference' | 'fakeRoot'>;
   functionScript: Buffer | undefined;
@@ -41,6 +41,7 @@ export function processSpec(sources: ProcessSources): ProcessSpec {
   const program = chooseProgram(options, spec, sources.functionScript, config);
   return {
     rootfs: image.rootfs,
+    codeCache: image.codeCache,
     argv: 'argv' in program ? program.argv : installScript(program.script, folders),
     environment: containerEnvironment({
       image: config,

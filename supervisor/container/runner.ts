@@ -5,6 +5,8 @@ import type { User } from './user.js';
 export interface ProcessSpec {
   /** Host path of the rootfs. */
   rootfs: string;
+  /** Host path of a folder for what the runner finds out about the rootfs's programs; made if missing. */
+  codeCache: string;
   /** Program and its arguments; a bare name is looked up in the container's PATH. */
   argv: [string, ...string[]];
   /** The container's whole environment. */

@@ -112,7 +112,7 @@ static int call_readlink(struct call *call, const struct rule *rule)
 	if (translated < 0)
 		return call_done(call, translated);
 	if (translated == PATH_CHANGED && path_is_own_exe(scratch->text)) {
-		length = text_copy(answer, PATH_MAX, view.exe);
+		length = path_own_exe(answer);
 	} else {
 		length = sys_readlinkat(call_directory(call, rule, 0), (const char *)call->arg[path], answer, PATH_MAX - 1);
 		if (length < 0)

@@ -7,15 +7,17 @@
 long elf_read_headers(int fd, struct elf_headers *headers)
 {
 	Elf64_Ehdr *file = &headers->file;
-	long got = sys_pread(fd, file, sizeof *file, 0);
+	long got = sys_pread(fd, headers, sizeof *headers, 0);
 
 	if (got < 0)
 		return got;
-	if (got != sizeof *file || memcmp(file->e_ident, ELFMAG, SELFMAG) || file->e_ident[EI_CLASS] != ELFCLASS64 ||
+	if (got < (long)sizeof *file || memcmp(file->e_ident, ELFMAG, SELFMAG) || file->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    file->e_machine != ELF_MACHINE || (file->e_type != ET_EXEC && file->e_type != ET_DYN) ||
 	    file->e_phentsize != sizeof(Elf64_Phdr) || file->e_phnum == 0 || file->e_phnum > PROGRAM_HEADER_LIMIT)
 		return -ENOEXEC;
 	long size = (long)(file->e_phnum * sizeof(Elf64_Phdr));
+	if (file->e_phoff == sizeof *file && got >= (long)sizeof *file + size)
+		return 0; /* they are where linkers put them, and read already */
 	got = sys_pread(fd, headers->program, (size_t)size, file->e_phoff);
 	if (got < 0)
 		return got;
@@ -50,8 +52,11 @@ static int protection_of(const Elf64_Phdr *segment)
 	       (segment->p_flags & PF_X ? PROT_EXEC : 0);
 }
 
-/* Finds room for all segments together; returns what is to be added to their addresses, or -errno. */
-static long reserve(const struct elf_headers *headers, uint64_t *base)
+/*
+ * Finds a place for all segments together: what is to be added to their addresses. 0 or -errno. It stays free, for nobody else maps anything
+ * yet; to map segments over a reservation would take the kernel twice as long.
+ */
+static long find_place(const struct elf_headers *headers, uint64_t *base)
 {
 	uint64_t low = UINT64_MAX, high = 0, align = PAGE_SIZE;
 
@@ -74,23 +79,27 @@ static long reserve(const struct elf_headers *headers, uint64_t *base)
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	if (headers->file.e_type == ET_EXEC) {
 		long mapped = sys_mmap(low, size, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
-		if (mapped > 0 && (uint64_t)mapped != low) { /* a kernel that takes the address for a hint */
-			sys_munmap((uint64_t)mapped, size);
-			return -ENOMEM;
-		}
+		if (mapped < 0)
+			return mapped;
+		sys_munmap((uint64_t)mapped, size);
 		*base = 0;
-		return mapped < 0 ? mapped : 0;
+		return (uint64_t)mapped == low ? 0 : -ENOMEM; /* a kernel that takes the address for a hint */
 	}
 	long mapped = sys_mmap(0, size + align - PAGE_SIZE, PROT_NONE, flags, -1, 0);
 	if (mapped < 0)
 		return mapped;
-	uint64_t start = ((uint64_t)mapped + align - 1) & ~(align - 1);
-	if (start > (uint64_t)mapped)
-		sys_munmap((uint64_t)mapped, start - (uint64_t)mapped);
-	if (align > PAGE_SIZE + (start - (uint64_t)mapped))
-		sys_munmap(start + size, align - PAGE_SIZE - (start - (uint64_t)mapped));
-	*base = start - low;
+	sys_munmap((uint64_t)mapped, size + align - PAGE_SIZE);
+	*base = (((uint64_t)mapped + align - 1) & ~(align - 1)) - low;
 	return 0;
+}
+
+static void patch_segment(int fd, const Elf64_Phdr *segment, uint64_t base)
+{
+	uint64_t page = PAGE_DOWN(base + segment->p_vaddr);
+	uint64_t lead = base + segment->p_vaddr - page;
+
+	if (segment->p_filesz && (segment->p_flags & PF_X))
+		patch_file_mapping(page, lead + segment->p_filesz, protection_of(segment), fd, segment->p_offset - lead);
 }
 
 static long map_segment(int fd, const Elf64_Phdr *segment, uint64_t base)
@@ -105,8 +114,6 @@ static long map_segment(int fd, const Elf64_Phdr *segment, uint64_t base)
 		long mapped = sys_mmap(page, size, protection, MAP_PRIVATE | MAP_FIXED, fd, offset);
 		if (mapped < 0)
 			return mapped;
-		if (protection & PROT_EXEC)
-			patch_file_mapping(page, size, protection, fd, offset);
 	}
 	uint64_t zero_from = segment->p_filesz ? PAGE_UP(file_end) : page;
 	if (end > zero_from) {
@@ -124,7 +131,7 @@ long elf_map(int fd, const struct elf_headers *headers, struct elf_image *image)
 {
 	const Elf64_Ehdr *file = &headers->file;
 	const Elf64_Phdr *stack = find_header(headers, PT_GNU_STACK);
-	long error = reserve(headers, &image->base);
+	long error = find_place(headers, &image->base);
 
 	if (error)
 		return error;
@@ -142,5 +149,9 @@ long elf_map(int fd, const struct elf_headers *headers, struct elf_image *image)
 		if (file->e_phoff >= segment->p_offset && file->e_phoff < segment->p_offset + segment->p_filesz)
 			image->program_headers = image->base + segment->p_vaddr + file->e_phoff - segment->p_offset;
 	}
+	/* Now that all of its place is taken: this maps more. */
+	for (int i = 0; i < file->e_phnum; i++)
+		if (headers->program[i].p_type == PT_LOAD)
+			patch_segment(fd, &headers->program[i], image->base);
 	return 0;
 }

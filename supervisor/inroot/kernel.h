@@ -8,6 +8,7 @@
 #include <linux/fcntl.h>
 #include <linux/limits.h>
 #include <linux/mman.h>
+#include <linux/time_types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,11 @@ static inline long sys_read(int fd, void *to, size_t size)
 static inline long sys_pread(int fd, void *to, size_t size, uint64_t offset)
 {
 	return raw_syscall(__NR_pread64, fd, (long)to, (long)size, (long)offset, 0, 0);
+}
+
+static inline long sys_pwrite(int fd, const void *from, size_t size, uint64_t offset)
+{
+	return raw_syscall(__NR_pwrite64, fd, (long)from, (long)size, (long)offset, 0, 0);
 }
 
 static inline long sys_write(int fd, const void *from, size_t size)
@@ -121,6 +127,11 @@ static inline long sys_sigaction(int signal, const struct kernel_sigaction *acti
 static inline long sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
 {
 	return raw_syscall(__NR_rt_sigprocmask, how, (long)set, (long)old, MASK_SIZE, 0, 0);
+}
+
+static inline long sys_prctl(int option, long argument)
+{
+	return raw_syscall(__NR_prctl, option, argument, 0, 0, 0, 0);
 }
 
 static inline long sys_getpid(void)

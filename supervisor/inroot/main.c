@@ -5,7 +5,9 @@
  * incarnation maps the program and its interpreter, redirects their system calls (patch.h), and jumps to them.
  */
 #include <linux/auxvec.h>
+#include <linux/prctl.h>
 
+#include "code_cache.h"
 #include "elf.h"
 #include "exec.h"
 #include "identity.h"
@@ -24,7 +26,7 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
 static const char help[] =
 	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--user UID:GID[,GROUP]... [--owners HOST]] [--undo HOST]\n"
-	"              [--namespaces] ROOT PROGRAM [ARG...]\n"
+	"              [--cache HOST] [--namespaces] ROOT PROGRAM [ARG...]\n"
 	"       inroot --probe\n"
 	"       inroot --help\n"
 	"\n"
@@ -41,6 +43,8 @@ static const char help[] =
 	"                     it must be of the root's file system\n"
 	"  --namespaces       by the kernel's namespaces and mounts, where they are allowed, and not inside the program\n"
 	"  --probe            prints what this place allows, as JSON: 0, or the errno that a try was answered with\n"
+	"  --cache HOST       folder of the host that keeps what is found out about programs, which makes them start faster; made if\n"
+	"                     missing, and of use only for programs and libraries that are older. Default: nothing is kept\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -93,27 +97,27 @@ static void set_auxiliary(uint64_t *vector, const struct elf_image *program, con
 	}
 }
 
-/* ps(1) and pkill(1) know the process by the name of its program. prctl(2) is denied on Lambda. */
+/* ps(1) and pkill(1) know the process by the name of its program. On Lambda prctl(2) is denied, and writing to /proc takes longer. */
 static void set_process_name(const char *name)
 {
+	name = path_name(name);
+	if (!sys_prctl(PR_SET_NAME, (long)name))
+		return;
 	int fd = (int)sys_openat(AT_FDCWD, "/proc/self/comm", O_WRONLY | O_CLOEXEC, 0);
-
 	if (fd < 0)
 		return;
-	name = path_name(name);
 	sys_write(fd, name, text_length(name));
 	sys_close(fd);
 }
 
-static void set_own_exe(int fd)
+/* A program without a path of its own is named as the kernel names it, while its descriptor is open. */
+static void set_own_exe(const struct incarnation *incarnation, int fd)
 {
-	char *exe = work.extra[0];
-
-	if (path_of_descriptor(fd, exe, PATH_MAX) < 0)
-		text_copy(exe, PATH_MAX, "/");
-	view.exe_host = view_keep(exe);
-	if (path_to_guest(exe, PATH_MAX) < 0 || !view.exe_host || !(view.exe = view_keep(exe)))
-		fail(EXIT_OWN, "path too long", exe);
+	view.exe_host = incarnation->host;
+	if (incarnation->close_fd >= 0 && path_of_descriptor(fd, work.extra[0], PATH_MAX) > 0)
+		view.exe_host = view_keep(work.extra[0]);
+	if (!view.exe_host)
+		fail(EXIT_OWN, "path too long", work.extra[0]);
 }
 
 /* Maps one ELF file; it can only fail if the file changed since exec_find() looked at it, or memory is short. */
@@ -143,7 +147,7 @@ static struct handover run_guest(uint64_t *stack, const struct incarnation *inca
 	struct elf_image program, interpreter = {0};
 
 	int fd = open_program(incarnation->host, incarnation->name);
-	set_own_exe(fd);
+	set_own_exe(incarnation, fd);
 	load(fd, incarnation->name, &program, work.text);
 	sys_close(fd);
 	if (incarnation->close_fd >= 0)
@@ -188,6 +192,15 @@ static const char *canonical(const char *path, int flags)
 	if (length <= 0)
 		return NULL;
 	return view_keep(length == 1 ? "" : to);
+}
+
+/* Without effect where the folder cannot be made. */
+static void use_cache(const char *path)
+{
+	sys_mkdirat(AT_FDCWD, path, 0700);
+	path = canonical(path, O_DIRECTORY);
+	if (path)
+		code_cache_open(path);
 }
 
 static const char *environment(char **envp, const char *name)
@@ -298,7 +311,7 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 
 	view_add_system_mounts();
 	view.undo = "";
-	view.exe = view.exe_host = "/";
+	view.exe_host = "/";
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		const char *option = argv[at];
 		if (text_equal(option, "--help")) {
@@ -324,6 +337,8 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 			if (owners_create(argv[++at]))
 				usage("--owners: cannot be made", argv[at]);
 			owners_open(canonical(argv[at], 0));
+		} else if (text_equal(option, "--cache") && at + 1 < argc) {
+			use_cache(argv[++at]);
 		} else if (text_equal(option, "--")) {
 			at++;
 			break;

@@ -133,6 +133,17 @@ bool path_is_own_exe(const char *guest)
 	return rest && text_equal(rest, "/exe");
 }
 
+/* Found out when it is asked for, which few programs do: to ask /proc is a noticeable part of an exec. */
+long path_own_exe(char *to)
+{
+	int fd = (int)sys_openat(AT_FDCWD, view.exe_host, O_PATH | O_CLOEXEC, 0);
+	long length = fd < 0 ? text_copy(to, PATH_MAX, view.exe_host) : path_of_descriptor(fd, to, PATH_MAX);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return length < 0 ? length : path_to_guest(to, PATH_MAX);
+}
+
 long path_plain_to_host(const char *guest, char *to)
 {
 	const char *own = guest[1] == 'p' ? in_own_proc(guest) : NULL;

@@ -42,6 +42,9 @@ HIDDEN long path_of_descriptor(int dir, char *to, size_t capacity);
 /* Whether the guest path names the running program: /proc/self/exe and its other names. */
 HIDDEN bool path_is_own_exe(const char *guest);
 
+/* What that is as a link: the program's canonical guest path, in PATH_MAX bytes. Its length or -errno. */
+HIDDEN long path_own_exe(char *to);
+
 /* Whether the text has a component `..`. */
 HIDDEN bool path_has_parent(const char *path);
 

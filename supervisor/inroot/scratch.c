@@ -13,7 +13,7 @@ struct slot {
 	/* The stack grows down from `buffers`. Signal handlers of the guest may run on it, so it is not small. */
 	uint8_t stack[SLOT_SIZE - sizeof(struct scratch)];
 	struct scratch buffers;
-} __attribute__((aligned(4096)));
+} __attribute__((aligned(16)));
 
 _Static_assert(sizeof(struct slot) == SLOT_SIZE, "slots are whole pages");
 _Static_assert(sizeof(struct scratch) % 16 == 0, "the stack's top is aligned");

@@ -22,10 +22,7 @@ void *memmove(void *to, const void *from, size_t size)
 
 void *memset(void *to, int byte, size_t size)
 {
-	uint8_t *out = to;
-
-	while (size--)
-		*out++ = (uint8_t)byte;
+	fill_bytes(to, byte, size);
 	return to;
 }
 

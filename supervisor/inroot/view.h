@@ -21,8 +21,7 @@ struct view {
 	const char *root; /* canonical host path, no final slash: "" when it is the host's own root */
 	size_t root_length;
 	const char *undo; /* host path of the folder that keeps what is changed in the root (keep.h), or "" */
-	const char *exe;  /* guest path of the running program, canonical */
-	const char *exe_host;
+	const char *exe_host; /* path of the running program */
 	struct mount mount[MOUNT_LIMIT];
 	int mounts;
 };

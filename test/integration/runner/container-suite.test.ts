@@ -15,6 +15,8 @@ const APPEARANCES: Record<string, readonly string[]> = { root: AS_ROOT, 'who it 
 
 const script = join(import.meta.dirname, 'container-suite.sh');
 const names = Object.keys(ROOTS) as RootName[];
+/** Where the second round finds what the first one learned about programs. */
+const CACHE = ['--cache', '/tmp/cache'];
 
 describe.skipIf(missing)(`the container suite in the jail${missing ? ` (${missing})` : ''}`, () => {
   beforeAll(async () => {
@@ -25,9 +27,11 @@ describe.skipIf(missing)(`the container suite in the jail${missing ? ` (${missin
 
   describe.each(Object.keys(APPEARANCES))('as %s', (appearance) => {
     it.each(names)('passes on %s', async (name) => {
-      const lines = await runSuite(script, await rootFileSystem(name), ROOTS[name], APPEARANCES[appearance] ?? []);
-      expect(lines.filter((line) => line.startsWith('FAIL'))).toEqual([]);
-      expect(lines.length).toBeGreaterThanOrEqual(FEWEST[name]);
+      const options = [...CACHE, ...(APPEARANCES[appearance] ?? [])];
+      for (const lines of await runSuite(script, await rootFileSystem(name), ROOTS[name], options, 2)) {
+        expect(lines.filter((line) => line.startsWith('FAIL'))).toEqual([]);
+        expect(lines.length).toBeGreaterThanOrEqual(FEWEST[name]);
+      }
     });
   });
 });

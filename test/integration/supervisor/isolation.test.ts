@@ -124,13 +124,34 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
     const response = await second.invoke({ scar: { version: 1, script: 'ls /bulk | wc -l' } });
     expect(response).toMatchObject({ image: { pulled: true }, outcomes: [{ stdout: { text: '40\n' } }] });
     expect(readdirSync(images)).toEqual([folder]);
-    expect(readdirSync(join(images, folder)).sort()).toEqual(['image.json', 'rootfs', 'users']);
+    expect(readdirSync(join(images, folder)).sort()).toEqual(['code', 'image.json', 'rootfs', 'users']);
     await second.kill();
     const third = await bench.start({ image, tmp: first.tmp });
     expect(await third.invoke({ scar: { version: 1, script: 'true' } })).toMatchObject({
       coldStart: true,
       image: { pulled: false },
     });
+  });
+
+  it('is what the runner found out about programs, but not beyond a crash that all of its users died in', async () => {
+    const image = busyboxImage();
+    const first = await bench.start({ image });
+    await first.run({ script: 'true' });
+    const images = join(first.tmp, 'scar/images');
+    const [folder = ''] = readdirSync(images).filter((name) => name !== 'lock');
+    const code = join(images, folder, 'code');
+    expect(readdirSync(code).length).toBeGreaterThan(1);
+    const mark = join(code, 'mark');
+    writeFileSync(mark, '');
+    const second = await bench.start({ image, tmp: first.tmp });
+    await second.run({ script: 'true' });
+    expect(existsSync(mark)).toBe(true);
+    await first.kill();
+    await second.kill();
+    const third = await bench.start({ image, tmp: first.tmp });
+    expect(await third.run({ script: 'true' })).toMatchObject({ status: 'succeeded' });
+    expect(existsSync(mark)).toBe(false);
+    expect(readdirSync(code).length).toBeGreaterThan(1);
   });
 });
 

@@ -19,8 +19,8 @@ const environment = {
 export const AS_ROOT = ['--user', '0:0', '--owners', '/tmp/owners'] as const;
 
 /**
- * Runs a script of checks in a root, in the jail, with the request's folder /tmp/REQ1, and returns its lines: "ok NAME" or
- * "FAIL NAME: why".
+ * Runs a script of checks in a root, in the jail, with the request's folder /tmp/REQ1, and returns the lines of each round:
+ * "ok NAME" or "FAIL NAME: why". What a round leaves in /tmp, the next one has.
  *
  * @param script - on this machine
  * @param argument - the script's own
@@ -31,7 +31,8 @@ export async function runSuite(
   root: string,
   argument: string,
   options: readonly string[],
-): Promise<string[]> {
+  rounds = 1,
+): Promise<string[][]> {
   await using scratch = await temporaryFolder();
   const tmp = join(scratch.path, 'tmp');
   const request = join(scratch.path, 'request');
@@ -46,6 +47,10 @@ export async function runSuite(
   const runner = ['/tmp/supervisor/inroot-amd64', ...options, '--bind', '/tmp/request', '/tmp/REQ1', '--chdir', '/'];
   const command = jailed({ tmp, mounts }, [...runner, '/tmp/root', '/bin/sh', '/tmp/REQ1/suite.sh', argument]);
   const [file, ...args] = command;
-  const { stdout } = await run(file, args, { env: environment, timeout: 150_000, maxBuffer: 16 << 20 });
-  return stdout.split('\n').filter((line) => /^(ok|FAIL) /.test(line));
+  const lines: string[][] = [];
+  while (lines.length < rounds) {
+    const { stdout } = await run(file, args, { env: environment, timeout: 150_000, maxBuffer: 16 << 20 });
+    lines.push(stdout.split('\n').filter((line) => /^(ok|FAIL) /.test(line)));
+  }
+  return lines;
 }

@@ -19,4 +19,15 @@ static inline void copy_bytes(void *to, const void *from, size_t size)
 		*out++ = *in++;
 }
 
+static inline void fill_bytes(void *to, int byte, size_t size)
+{
+	const uint64_t word = 0x0101010101010101UL * (uint8_t)byte;
+	uint8_t *out = to;
+
+	for (; size >= sizeof word; size -= sizeof word, out += sizeof word)
+		__builtin_memcpy(out, &word, sizeof word);
+	while (size--)
+		*out++ = (uint8_t)byte;
+}
+
 #endif

@@ -2,7 +2,7 @@
  * A `syscall` instruction (0f 05) is too short for a jump. So the jump replaces the instructions before it:
  *
  *     mov  $257, %eax        jmp  trampoline        trampoline:  mov  $257, %eax
- *     syscall                syscall                             mov  $site, %rcx
+ *     syscall                syscall                             lea  site(%rip), %rcx
  *     ...                    ...                                 jmp  inroot_entry
  *
  * The `syscall` stays where it is: inroot_entry goes on there when the call is not one of the runner's, or behind it when
@@ -12,7 +12,7 @@
  * The instructions moved ("the window") must be whole, at least five bytes, go nowhere else, and nothing may jump between them. Where
  * no such window is found, an `int3` takes the place of the `syscall`, which moves into the trampoline:
  *
- *     int3; nop              trampoline:  mov  $call, %rcx
+ *     int3; nop              trampoline:  lea  call(%rip), %rcx
  *                                         jmp  inroot_entry
  *                            call:        syscall
  *                                         jmp  behind the site
@@ -24,7 +24,7 @@
 #include "sites.h"
 
 #define JUMP_SIZE 5UL /* e9 rel32 */
-#define MOV_SIZE 10UL /* 48 b9 imm64 */
+#define LEA_SIZE 7UL  /* 48 8d 0d rel32 */
 #define FAR_JUMP_SIZE 14UL /* ff 25 0 and an address */
 
 /* How far in front of a site decoding starts, and from how many places. */
@@ -278,22 +278,28 @@ void entry_write(uint8_t *to)
 
 size_t trampoline_size(const struct site *site)
 {
-	return site->window + MOV_SIZE + JUMP_SIZE + (site->window ? 0 : SYSCALL_SIZE + FAR_JUMP_SIZE);
+	return site->window + LEA_SIZE + JUMP_SIZE + (site->window ? 0 : SYSCALL_SIZE + FAR_JUMP_SIZE);
 }
 
+/* Nothing here is an absolute address if the site is near: see struct room. */
 uint8_t *trampoline_write(uint8_t *to, const struct site *site, const uint8_t *entry)
 {
+	const uint8_t *behind = site->at + SYSCALL_SIZE;
+
 	to = emit_window(to, site->at - site->window, site->at);
-	const uint8_t *call = site->window ? site->at : to + MOV_SIZE + JUMP_SIZE;
-	to[0] = 0x48; /* mov $call, %rcx */
-	to[1] = 0xb9;
-	__builtin_memcpy(to + 2, &call, sizeof call);
-	to = emit_jump(to + MOV_SIZE, entry);
+	const uint8_t *call = site->window ? site->at : to + LEA_SIZE + JUMP_SIZE;
+	to[0] = 0x48; /* lea call(%rip), %rcx */
+	to[1] = 0x8d;
+	to[2] = 0x0d;
+	write32(to + 3, (uint32_t)(call - (to + LEA_SIZE)));
+	to = emit_jump(to + LEA_SIZE, entry);
 	if (site->window)
 		return to;
 	to[0] = 0x0f;
 	to[1] = 0x05;
-	return emit_far_jump(to + SYSCALL_SIZE, site->at + SYSCALL_SIZE);
+	to += SYSCALL_SIZE;
+	bool near = behind - to < JUMP_REACH && to - behind < JUMP_REACH;
+	return near ? emit_jump(to, behind) : emit_far_jump(to, behind);
 }
 
 const uint8_t *trampoline_trap(const struct site *site, const uint8_t *end)

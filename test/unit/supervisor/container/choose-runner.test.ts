@@ -32,8 +32,23 @@ it('names the way out where code cannot be changed', () => {
 
 it('asks inroot for what was chosen', () => {
   const appearance = { uid: 1, gid: 2, groups: [3], owners: '/o' };
-  const spec = { rootfs: '/r', argv: ['sh'] as [string], environment: {}, cwd: '/', binds: [], undo: '/u', appearance };
+  const folders = { rootfs: '/r', undo: '/u', codeCache: '/c', cwd: '/', binds: [] };
+  const spec = { ...folders, argv: ['sh'] as [string], environment: {}, appearance };
   expect(chooseRunner('/i', all, 'namespaces').runner.command(spec).args).toEqual([
-    ...['--namespaces', '--user', '1:2,3', '--owners', '/o', '--undo', '/u', '--chdir', '/', '/r', 'sh'],
+    ...[
+      '--namespaces',
+      '--user',
+      '1:2,3',
+      '--owners',
+      '/o',
+      '--undo',
+      '/u',
+      '--cache',
+      '/c',
+      '--chdir',
+      '/',
+      '/r',
+      'sh',
+    ],
   ]);
 });
