@@ -224,6 +224,7 @@ static int call_mmap(struct call *call)
 	/* Shared code cannot be patched, and shared or private makes no difference for what is not written to. */
 	if ((flags & MAP_TYPE) == MAP_SHARED && !(protection & PROT_WRITE))
 		flags = (flags & ~MAP_TYPE) | MAP_PRIVATE;
+	protection |= PROT_READ; /* to redirect its system calls, one must see them */
 	long mapped = sys_mmap(call->arg[0], size, protection, flags, fd, offset);
 	if (mapped >= 0 || mapped < -4095)
 		patch_file_mapping((uint64_t)mapped, size, protection, fd, offset);

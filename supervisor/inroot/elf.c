@@ -4,6 +4,9 @@
 #include "patch.h"
 #include "text.h"
 
+/* Where the addresses of user space end (Documentation/arch/x86/x86_64/mm.rst); nobody links programs to higher ones elsewhere. */
+#define ADDRESS_LIMIT (1UL << 47)
+
 long elf_read_headers(int fd, struct elf_headers *headers)
 {
 	Elf64_Ehdr *file = &headers->file;
@@ -46,36 +49,49 @@ long elf_interpreter(int fd, const struct elf_headers *headers, char *to, size_t
 	return 0;
 }
 
+/* What may be executed may be read: to redirect its system calls, one must see them. */
 static int protection_of(const Elf64_Phdr *segment)
 {
-	return (segment->p_flags & PF_R ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
+	return (segment->p_flags & (PF_R | PF_X) ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
 	       (segment->p_flags & PF_X ? PROT_EXEC : 0);
+}
+
+static bool is_loaded(const Elf64_Phdr *segment)
+{
+	return segment->p_type == PT_LOAD && segment->p_memsz;
+}
+
+/* Whether the file and the address space have what the segment asks for: a page behind the end of the file is there, but cannot be touched. */
+static bool has_room(const Elf64_Phdr *segment, uint64_t file_size)
+{
+	return segment->p_filesz <= segment->p_memsz && segment->p_memsz <= ADDRESS_LIMIT && segment->p_vaddr <= ADDRESS_LIMIT - segment->p_memsz &&
+	       (!segment->p_filesz || (segment->p_filesz <= file_size && segment->p_offset <= file_size - segment->p_filesz));
 }
 
 /*
  * Finds a place for all segments together: what is to be added to their addresses. 0 or -errno. It stays free, for nobody else maps anything
- * yet; to map segments over a reservation would take the kernel twice as long.
+ * yet; to map segments over a reservation would take the kernel twice as long. They are in ascending order (System V ABI, "Program Header"),
+ * and none may be mapped over another's pages: what is patched as code would not be what is there.
  */
-static long find_place(const struct elf_headers *headers, uint64_t *base)
+static long find_place(const struct elf_headers *headers, uint64_t file_size, uint64_t *base)
 {
 	uint64_t low = UINT64_MAX, high = 0, align = PAGE_SIZE;
 
 	for (int i = 0; i < headers->file.e_phnum; i++) {
 		const Elf64_Phdr *segment = &headers->program[i];
-		if (segment->p_type != PT_LOAD)
+		if (!is_loaded(segment))
 			continue;
-		if (segment->p_filesz > segment->p_memsz || segment->p_vaddr + segment->p_memsz < segment->p_vaddr ||
-		    segment->p_vaddr + segment->p_memsz > 1UL << 47)
+		if (!has_room(segment, file_size) || PAGE_DOWN(segment->p_vaddr) < high)
 			return -ENOEXEC;
 		low = segment->p_vaddr < low ? segment->p_vaddr : low;
-		high = segment->p_vaddr + segment->p_memsz > high ? segment->p_vaddr + segment->p_memsz : high;
+		high = PAGE_UP(segment->p_vaddr + segment->p_memsz);
 		if (segment->p_align > align && !(segment->p_align & (segment->p_align - 1)) && segment->p_align <= 1UL << 30)
 			align = segment->p_align;
 	}
 	if (low >= high)
 		return -ENOEXEC;
 	low = PAGE_DOWN(low);
-	uint64_t size = PAGE_UP(high) - low;
+	uint64_t size = high - low;
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	if (headers->file.e_type == ET_EXEC) {
 		long mapped = sys_mmap(low, size, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
@@ -131,8 +147,11 @@ long elf_map(int fd, const struct elf_headers *headers, struct elf_image *image)
 {
 	const Elf64_Ehdr *file = &headers->file;
 	const Elf64_Phdr *stack = find_header(headers, PT_GNU_STACK);
-	long error = find_place(headers, &image->base);
+	struct stat stat;
+	long error = sys_fstat(fd, &stat);
 
+	if (!error)
+		error = find_place(headers, (uint64_t)stat.st_size, &image->base);
 	if (error)
 		return error;
 	image->entry = image->base + file->e_entry;
@@ -141,7 +160,7 @@ long elf_map(int fd, const struct elf_headers *headers, struct elf_image *image)
 	image->executable_stack = stack && (stack->p_flags & PF_X);
 	for (int i = 0; i < file->e_phnum; i++) {
 		const Elf64_Phdr *segment = &headers->program[i];
-		if (segment->p_type != PT_LOAD)
+		if (!is_loaded(segment))
 			continue;
 		error = map_segment(fd, segment, image->base);
 		if (error)
@@ -151,7 +170,7 @@ long elf_map(int fd, const struct elf_headers *headers, struct elf_image *image)
 	}
 	/* Now that all of its place is taken: this maps more. */
 	for (int i = 0; i < file->e_phnum; i++)
-		if (headers->program[i].p_type == PT_LOAD)
+		if (is_loaded(&headers->program[i]))
 			patch_segment(fd, &headers->program[i], image->base);
 	return 0;
 }

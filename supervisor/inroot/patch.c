@@ -33,36 +33,54 @@ static void patch_code(const struct code *code, struct batch *batch)
 	}
 }
 
+struct sections {
+	Elf64_Shdr header[SECTION_LIMIT];
+	int count;
+};
+
+static bool read_sections(int fd, struct sections *sections)
+{
+	Elf64_Ehdr file;
+
+	if (sys_pread(fd, &file, sizeof file, 0) != sizeof file || memcmp(file.e_ident, ELFMAG, SELFMAG) ||
+	    file.e_shentsize != sizeof *sections->header || file.e_shnum == 0 || file.e_shnum > SECTION_LIMIT)
+		return false;
+	long size = (long)(file.e_shnum * sizeof *sections->header);
+	sections->count = file.e_shnum;
+	return sys_pread(fd, sections->header, (size_t)size, file.e_shoff) == size;
+}
+
+/* The first code at or behind `at`. Sections of code may come in any order, and overlap if the file is not what it seems. */
+static bool next_code(const struct sections *sections, uint64_t at, uint64_t *from, uint64_t *to)
+{
+	*from = UINT64_MAX;
+	for (int i = 0; i < sections->count; i++) {
+		const Elf64_Shdr *section = &sections->header[i];
+		uint64_t start = section->sh_offset > at ? section->sh_offset : at, end = section->sh_offset + section->sh_size;
+		if (!(section->sh_flags & SHF_EXECINSTR) || section->sh_type == SHT_NOBITS || start >= end || start >= *from)
+			continue;
+		*from = start;
+		*to = end;
+	}
+	return *from != UINT64_MAX;
+}
+
 /*
  * Linkers before binutils 2.31 put code and constants into one segment, and constants may look like code. Section headers survive
  * strip(1) and tell them apart. Returns false if there are none.
  */
 static bool patch_code_sections(const struct code *mapping, struct batch *batch)
 {
-	Elf64_Ehdr header;
-	Elf64_Shdr section[SECTION_LIMIT];
-	int fd = mapping->unwind->fd;
+	const uint64_t end = mapping->offset + mapping->size;
+	struct sections sections;
+	uint64_t from, to;
 
-	if (sys_pread(fd, &header, sizeof header, 0) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) ||
-	    header.e_shentsize != sizeof *section || header.e_shnum == 0 || header.e_shnum > SECTION_LIMIT)
+	if (!read_sections(mapping->unwind->fd, &sections))
 		return false;
-	size_t bytes = header.e_shnum * sizeof *section;
-	if (sys_pread(fd, section, bytes, header.e_shoff) != (long)bytes)
-		return false;
-
-	for (int i = 0; i < header.e_shnum; i++) {
-		uint64_t from = section[i].sh_offset, to = from + section[i].sh_size;
-		if (!(section[i].sh_flags & SHF_EXECINSTR) || section[i].sh_type == SHT_NOBITS)
-			continue;
-		if (from < mapping->offset)
-			from = mapping->offset;
-		if (to > mapping->offset + mapping->size)
-			to = mapping->offset + mapping->size;
-		if (from >= to)
-			continue;
+	for (uint64_t at = mapping->offset; next_code(&sections, at, &from, &to) && from < end; at = to) {
 		struct code code = *mapping;
 		code.address += from - mapping->offset;
-		code.size = to - from;
+		code.size = (to < end ? to : end) - from;
 		code.offset = from;
 		patch_code(&code, batch);
 	}

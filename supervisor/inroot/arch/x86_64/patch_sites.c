@@ -164,14 +164,15 @@ static bool is_jumped_into(const uint8_t *start, const uint8_t *site, const uint
 	const uint8_t *from = site - start > JUMP_SEARCH ? site - JUMP_SEARCH : start;
 	const uint8_t *to = end - site > JUMP_SEARCH ? site + JUMP_SEARCH : end;
 
-	for (const uint8_t *at = from; at + 6 <= to; at++) {
-		uint64_t into = (uint64_t)(at + 4 + (int32_t)read32(at) - (site - window) - 1); /* rel32 at `at` */
+	for (const uint8_t *at = from; to - at >= 6; at++) {
+		int64_t position = at - (site - window) - 1;
+		uint64_t into = (uint64_t)(position + 4 + (int32_t)read32(at)); /* rel32 at `at` */
 		if (into < (uint64_t)window && at > start &&
 		    (at[-1] == 0xe9 || (at - start > 1 && at[-2] == 0x0f && (at[-1] & 0xf0) == 0x80)))
 			return true;
 		if ((at[0] & 0xf0) != 0x70 && at[0] != 0xeb && (at[0] & 0xfc) != 0xe0)
 			continue;
-		into = (uint64_t)(at + 2 + (int8_t)at[1] - (site - window) - 1);
+		into = (uint64_t)(position + 2 + (int8_t)at[1]);
 		if (into < (uint64_t)window)
 			return true;
 	}
