@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../support/inroot/compile.js';
+import { classify, disassemble, jumpTargets } from '../../support/inroot/disassembly.js';
 import { isInstalled } from '../../support/installed.js';
 import { rootFileSystem, rootsMissing } from '../../support/roots/roots.js';
 import { temporaryFolder } from '../../support/temporary.js';
@@ -25,40 +26,6 @@ const FILES = [
   ['static', 'opt/t/probe'],
 ] as const;
 
-interface Instruction {
-  address: number;
-  bytes: string;
-  text: string;
-}
-
-/** What objdump takes for instructions; data in code comes out as some, too. */
-function disassemble(file: string): Instruction[] {
-  const listing = execFileSync('objdump', ['-d', '-w', file], large);
-  return [...listing.matchAll(/^ +([0-9a-f]+):\t([0-9a-f ]+?) *\t(.*)$/gm)].map(
-    ([, address = '', bytes = '', text = '']) => ({
-      address: Number.parseInt(address, 16),
-      bytes,
-      text,
-    }),
-  );
-}
-
-/** What the runner would do, by address. */
-function classify(program: string, file: string): Map<number, string> {
-  const sections = execFileSync('readelf', ['-SW', file], large);
-  const decisions = new Map<number, string>();
-  for (const [, address = '', offset = '', size = ''] of sections.matchAll(
-    /PROGBITS +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) \S+ +AX/g,
-  )) {
-    const lines = execFileSync(program, [file, offset, size, address], large).trim();
-    for (const line of lines === '' ? [] : lines.split('\n')) {
-      const [at = '', ...decision] = line.split(' ');
-      decisions.set(Number.parseInt(at, 16), decision.join(' '));
-    }
-  }
-  return decisions;
-}
-
 describe.skipIf(missing)(`instructions of real programs${missing ? ` (${missing})` : ''}`, () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let decodeLines: string;
@@ -66,10 +33,10 @@ describe.skipIf(missing)(`instructions of real programs${missing ? ` (${missing}
 
   beforeAll(async () => {
     folder = await temporaryFolder();
-    decodeLines = compile('decode-lines', folder.path, ['arch/x86_64/decode.c']);
-    classifySites = compile('classify-sites', folder.path, [
-      ...['rules.c', 'unwind.c', 'arch/x86_64/decode.c', 'arch/x86_64/patch_sites.c'],
-    ]);
+    decodeLines = compile('decode-lines', folder.path, { parts: ['arch/x86_64/decode.c'] });
+    classifySites = compile('classify-sites', folder.path, {
+      parts: ['rules.c', 'unwind.c', 'arch/x86_64/decode.c', 'arch/x86_64/patch_sites.c'],
+    });
     for (const root of new Set(FILES.map(([name]) => name))) await rootFileSystem(root);
     return () => folder[Symbol.asyncDispose]();
   }, 900_000);
@@ -78,17 +45,13 @@ describe.skipIf(missing)(`instructions of real programs${missing ? ` (${missing}
     const file = join(await rootFileSystem(root), path);
     const instructions = disassemble(file);
     const starts = new Set(instructions.map(({ address }) => address));
-    const targets = new Set(
-      instructions
-        .flatMap(({ text }) => /^(?:bnd )?(?:j\w+|call\w*|loop\w*) +([0-9a-f]+) /.exec(`${text} `)?.[1] ?? [])
-        .map((hex) => Number.parseInt(hex, 16)),
-    );
+    const targets = jumpTargets(instructions, /^(bnd )?(j|call|loop)/);
     const calls = new Map(
       instructions.flatMap((instruction, index) =>
         instruction.text.startsWith('syscall') ? [[instruction.address, instructions[index - 1]?.text ?? '']] : [],
       ) as [number, string][],
     );
-    const decisions = classify(classifySites, file);
+    const decisions = classify([classifySites], file);
 
     const missed: string[] = [];
     for (const [address, decision] of decisions) {
