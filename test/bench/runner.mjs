@@ -4,7 +4,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createViteServer } from 'vitest/node';
 import { repository } from '../../scripts/lib/command.mjs';
@@ -51,9 +52,10 @@ const workloads = [
  * @property {Record<string, string>} [environment] - besides that of all
  */
 
-/** @param {string} root @param {{ uid: number, gid: number }} user @returns {Contender[]} */
-function contenders(root, { uid, gid }) {
-  const runner = join(repository, 'dist/supervisor/inroot-amd64');
+const runner = join(repository, 'dist/supervisor/inroot-amd64');
+
+/** @param {string} root @param {{ uid: number, gid: number }} user @param {string} cache - folder of the user's @returns {Contender[]} */
+function contenders(root, { uid, gid }, cache) {
   const fakechroot = '/usr/lib/x86_64-linux-gnu/fakechroot/libfakechroot.so';
   const loader = join(root, 'lib64/ld-linux-x86-64.so.2');
   return [
@@ -63,7 +65,8 @@ function contenders(root, { uid, gid }) {
       // The `+` keeps it from looking for a user of that name.
       command: (argv) => ['chroot', `--userspec=+${uid}:+${gid}`, '--groups=', root, ...argv],
     },
-    { name: 'inroot', command: (argv) => [runner, '--chdir', '/', root, ...argv] },
+    { name: 'inroot', command: (argv) => [runner, '--cache', cache, '--chdir', '/', root, ...argv] },
+    { name: 'without cache', command: (argv) => [runner, '--chdir', '/', root, ...argv] },
     {
       name: 'PRoot',
       needs: { package: 'proot', file: '/usr/bin/proot' },
@@ -177,7 +180,8 @@ async function race(all, workload, user) {
     else console.log(`${workload.name}: without ${contender.name}, whose output is not that of ${all[0]?.name}`);
   }
   for (let round = 0; round < runs; round += 1) {
-    for (const [contender, times] of results) times.push(await start(contender, workload, user));
+    const turns = round % 2 === 0 ? [...results] : [...results].reverse();
+    for (const [contender, times] of turns) times.push(await start(contender, workload, user));
   }
   return results;
 }
@@ -195,12 +199,40 @@ function compare(results) {
   return { chrootMs: figure(median(chroot.map(({ elapsed }) => elapsed))), ratios: Object.fromEntries(compared) };
 }
 
+/**
+ * Median of the first start of `true`, which fills the cache.
+ *
+ * @param {Contender} inroot
+ * @param {{ uid: number, gid: number }} user
+ * @param {string} cache
+ */
+async function firstStart(inroot, user, cache) {
+  const ms = [];
+  for (let round = 0; round < runs; round += 1) {
+    for (const name of readdirSync(cache)) rmSync(join(cache, name));
+    ms.push((await start(inroot, { name: 'first', target: Number.NaN, argv: ['/bin/true'] }, user)).elapsed);
+  }
+  return figure(median(ms));
+}
+
 const { root, user, missing } = await testRoot();
 if (missing) {
   console.log(missing);
   console.log(JSON.stringify({ skipped: missing }));
 } else {
-  const all = installed(contenders(root, user));
+  const cache = mkdtempSync(join(tmpdir(), 'scar-bench-'));
+  chownSync(cache, user.uid, user.gid);
+  try {
+    await bench(root, user, cache);
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} root @param {{ uid: number, gid: number }} user @param {string} cache */
+async function bench(root, user, cache) {
+  const all = installed(contenders(root, user, cache));
+  const firstMs = await firstStart(/** @type {Contender} */ (all[1]), user, cache);
   const results = [];
   for (const workload of workloads) {
     const { name, target } = workload;
@@ -216,5 +248,6 @@ if (missing) {
       target,
     ]),
   ]);
-  console.log(JSON.stringify({ runs, results }));
+  console.log(`inroot's first true, with an empty cache: ${firstMs} ms`);
+  console.log(JSON.stringify({ runs, firstMs, results }));
 }

@@ -38,15 +38,12 @@ describe.skipIf(missing)(`code that the runner keeps${missing ? ` (${missing})` 
     runner = inroot();
     programs = await temporaryFolder();
     for (const answer of [41, 42]) {
-      const made = compile('kept-code', programs.path, [], ['-static', `-DANSWER=${answer}`]);
+      const made = compile('kept-code', programs.path, { flags: ['-static', `-DANSWER=${answer}`] });
       await rename(made, join(programs.path, String(answer)));
     }
-    const object = compile(
-      'opens',
-      programs.path,
-      [],
-      ['-c', '-ffreestanding', '-fno-toplevel-reorder', '-fcf-protection=none'],
-    );
+    const object = compile('opens', programs.path, {
+      flags: ['-c', '-ffreestanding', '-fno-toplevel-reorder', '-fcf-protection=none'],
+    });
     const code = join(programs.path, 'code');
     execFileSync('objcopy', ['-O', 'binary', '-j', '.text', object, code]);
     writeFileSync(code, Buffer.concat([Buffer.from('\x7fELF'.padEnd(4096, '\0'), 'latin1'), readFileSync(code)]));

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { inroot } from '../../support/inroot/inroot.js';
+import { isInstalled } from '../../support/installed.js';
 import { rootFileSystem, rootsMissing } from '../../support/roots/roots.js';
 import { mountMissing, mountTmpfs } from '../../support/tmpfs.js';
 
@@ -198,4 +199,29 @@ describe.skipIf(missing)(`the runner's command line${missing ? ` (${missing})` :
   });
 
   it('is small', () => expect(readFileSync(runner).length).toBeLessThan(100_000));
+});
+
+const arm64Missing = ['aarch64-linux-gnu-gcc', 'qemu-aarch64-static'].every(isInstalled)
+  ? undefined
+  : 'needs the Debian packages gcc-aarch64-linux-gnu and qemu-user-static';
+
+describe.skipIf(arm64Missing)(`the runner for arm64${arm64Missing ? ` (${arm64Missing})` : ''}`, () => {
+  const run = (emulator: string[], ...args: string[]) =>
+    spawnSync('qemu-aarch64-static', [...emulator, inroot('arm64'), ...args], { encoding: 'utf8', timeout: 30_000 });
+
+  it('starts, and is small', () => {
+    expect(run([], '--help')).toMatchObject({ status: 0, stderr: '' });
+    expect(readFileSync(inroot('arm64')).length).toBeLessThan(100_000);
+  });
+
+  it('knows a program for another machine', () => {
+    const { status, stderr } = run([], '/', process.execPath);
+    expect(status).toBe(126);
+    expect(stderr).toContain('neither a script nor a program for this machine');
+  });
+
+  it.each([16_384, 65_536])('says that it cannot do with pages of %i bytes', (bytes) => {
+    const { status, stderr } = run(['-p', String(bytes)], '--help');
+    expect({ status, stderr }).toEqual({ status: 125, stderr: 'inroot: needs a kernel with memory pages of 4 KiB\n' });
+  });
 });

@@ -7,13 +7,13 @@ import { compile } from '../../support/inroot/compile.js';
 import { inroot } from '../../support/inroot/inroot.js';
 import { AS_ROOT, runSuite } from '../../support/inroot/suite.js';
 import { jailMissing } from '../../support/jail/jail.js';
-import { ROOTS, type RootName, rootFileSystem, rootsMissing } from '../../support/roots/roots.js';
+import { ROOTS, rootFileSystem, rootsMissing } from '../../support/roots/roots.js';
 import { temporaryFolder } from '../../support/temporary.js';
 
 const run = promisify(execFile);
 const missing = jailMissing ?? rootsMissing;
 const script = join(import.meta.dirname, 'fake-root.sh');
-const names = Object.keys(ROOTS) as RootName[];
+const names = Object.keys(ROOTS) as (keyof typeof ROOTS)[];
 
 describe.skipIf(missing)(`the appearance of root in the jail${missing ? ` (${missing})` : ''}`, () => {
   beforeAll(async () => {
@@ -24,7 +24,7 @@ describe.skipIf(missing)(`the appearance of root in the jail${missing ? ` (${mis
     await using scratch = await temporaryFolder();
     const root = join(scratch.path, 'root');
     await run('cp', ['-a', '--reflink=auto', await rootFileSystem(name), root]);
-    const [lines = []] = await runSuite(script, root, ROOTS[name], AS_ROOT);
+    const [lines = []] = await runSuite(script, root, ROOTS[name], { options: AS_ROOT });
     expect(lines.filter((line) => line.startsWith('FAIL'))).toEqual([]);
     const all = readFileSync(script, 'utf8');
     const part = ROOTS[name] === 'debian' ? all : all.slice(0, all.indexOf('test "$kind" = debian'));

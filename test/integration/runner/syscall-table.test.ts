@@ -3,30 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compile, runnerSources } from '../../support/inroot/compile.js';
+import { kernelNumbers, tableRows } from '../../support/inroot/syscalls.js';
 import { isInstalled } from '../../support/installed.js';
 import { temporaryFolder } from '../../support/temporary.js';
 
 const missing = ['gcc', 'strace'].every(isInstalled) ? undefined : 'needs the Debian packages gcc and strace';
 
-/** The rows of both parts of the table. */
-const rows = ['syscalls.def', 'arch/x86_64/syscalls_arch.def'].flatMap((part) => {
-  const text = readFileSync(join(runnerSources, part), 'utf8');
-  return [...text.matchAll(/^CALL\((\w+),\s*(\w+)/gm)].map(([, name = '', handler = '']) => ({ name, handler }));
-});
-const names = new Set(rows.map(({ name }) => name));
-
-/** Numbers by name, of the kernel's own header. */
-function kernelNumbers(): Map<string, number> {
-  const header = execFileSync('gcc', ['-E', '-dM', '-include', 'asm/unistd.h', '-x', 'c', '/dev/null'], {
-    encoding: 'utf8',
-  });
-  return new Map(
-    [...header.matchAll(/^#define __NR_(\w+) (\d+)$/gm)].map(([, name = '', number]) => [name, Number(number)]),
-  );
-}
+const names = new Set(tableRows.map(({ name }) => name));
 
 describe.skipIf(missing)(`the table of system calls${missing ? ` (${missing})` : ''}`, () => {
-  it('has each call once', () => expect(rows.length).toBe(names.size));
+  it('has each call once', () => expect(tableRows.length).toBe(names.size));
 
   it('knows only calls that the kernel has, or that are newer than its headers', () => {
     const known = kernelNumbers();

@@ -6,21 +6,31 @@ const here = import.meta.dirname;
 /** Folder of the runner's sources. */
 export const runnerSources = resolve(here, '../../../supervisor/inroot');
 
-/**
- * Compiles one of this folder's C programs, with parts of the runner linked in, to `directory`; returns its path.
- *
- * @param options - further ones for gcc
- */
-export function compile(
-  program: string,
-  directory: string,
-  runnerParts: readonly string[] = [],
-  options: readonly string[] = [],
-): string {
+export interface CompileOptions {
+  /** Sources of the runner to link in. */
+  parts?: readonly string[];
+  /** Further options for gcc. */
+  flags?: readonly string[];
+  /** For another machine than this one: statically linked, so that an emulator needs no libraries of it. */
+  machine?: 'aarch64';
+}
+
+/** Compiles one of this folder's C programs to `directory`; returns its path. */
+export function compile(program: string, directory: string, options: CompileOptions = {}): string {
+  const { parts = [], flags = [], machine } = options;
   const output = join(directory, program);
-  const parts = runnerParts.map((part) => join(runnerSources, part));
-  const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror'];
-  flags.push(`-I${runnerSources}`, `-I${join(runnerSources, 'arch/x86_64')}`, ...options);
-  execFileSync('gcc', [...flags, '-o', output, join(here, `${program}.c`), ...parts]);
+  const sources = [join(here, `${program}.c`), ...parts.map((part) => join(runnerSources, part))];
+  const includes = [`-I${runnerSources}`, `-I${join(runnerSources, 'arch', machine ?? 'x86_64')}`];
+  const all = [
+    '-std=gnu11',
+    '-O2',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    ...includes,
+    ...(machine ? ['-static'] : []),
+    ...flags,
+  ];
+  execFileSync(machine ? `${machine}-linux-gnu-gcc` : 'gcc', [...all, '-o', output, ...sources]);
   return output;
 }

@@ -1,13 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { promisify } from 'node:util';
-import { codeSections } from '../elf.js';
 import { compile } from './compile.js';
-
-const run = promisify(execFile);
-const large = { encoding: 'utf8', maxBuffer: 1 << 30 } as const;
+import { classify, type Instruction, parseInstruction } from './disassembly.js';
 
 /** How the runner reads a file's code, against objdump's reading of it. */
 export interface InstructionReport {
@@ -30,19 +26,19 @@ export class InstructionChecker {
   readonly #classifySites: string;
 
   constructor(folder: string) {
-    this.#decodeLines = compile('decode-lines', folder, ['arch/x86_64/decode.c']);
-    this.#classifySites = compile('classify-sites', folder, [
-      ...['rules.c', 'unwind.c', 'arch/x86_64/decode.c', 'arch/x86_64/patch_sites.c'],
-    ]);
+    this.#decodeLines = compile('decode-lines', folder, { parts: ['arch/x86_64/decode.c'] });
+    this.#classifySites = compile('classify-sites', folder, {
+      parts: ['rules.c', 'unwind.c', 'arch/x86_64/decode.c', 'arch/x86_64/patch_sites.c'],
+    });
   }
 
   /** Whether there is a place in the file that the runner would redirect. */
   async redirects(file: string): Promise<boolean> {
-    return redirectedOf(await this.#classify(file)) > 0;
+    return redirectedOf(await classify([this.#classifySites], file)) > 0;
   }
 
   async check(file: string): Promise<InstructionReport> {
-    const decisions = await this.#classify(file);
+    const decisions = await classify([this.#classifySites], file);
     const sites = new Sites(decisions);
     const { instructions, lengths } =
       decisions.size === 0 ? NOTHING_READ : await this.#read(file, (instruction) => sites.note(instruction));
@@ -66,7 +62,7 @@ export class InstructionChecker {
     let instructions = 0;
     let lines = '';
     for await (const line of createInterface({ input: objdump.stdout })) {
-      const instruction = parse(line);
+      const instruction = parseInstruction(line);
       if (!instruction) continue;
       instructions++;
       note(instruction);
@@ -80,41 +76,12 @@ export class InstructionChecker {
     const differ = Number(examples.pop()?.split(' ')[1]);
     return { instructions, lengths: { differ, examples } };
   }
-
-  /** What the runner would do, by address. */
-  async #classify(file: string): Promise<Map<number, string>> {
-    const decisions = new Map<number, string>();
-    const ranges = codeSections(file).flatMap(({ offset, size, address }) => [offset, size, address]);
-    const { stdout } = await run(this.#classifySites, [file, ...ranges.map((number) => number.toString(16))], large);
-    for (const line of stdout.split('\n').slice(0, -1)) {
-      const [at = '', ...decision] = line.split(' ');
-      decisions.set(Number.parseInt(at, 16), decision.join(' '));
-    }
-    return decisions;
-  }
 }
 
 const NOTHING_READ = { instructions: 0, lengths: { differ: 0, examples: [] } };
 
 const redirectedOf = (decisions: ReadonlyMap<number, string>) =>
   [...decisions.values()].filter((decision) => decision !== 'skip').length;
-
-interface Instruction {
-  address: number;
-  bytes: string;
-  text: string;
-}
-
-function parse(line: string): Instruction | undefined {
-  const colon = line.indexOf(':\t');
-  const tab = line.indexOf('\t', colon + 2);
-  if (colon === -1 || tab === -1) return undefined;
-  return {
-    address: Number.parseInt(line.slice(0, colon), 16),
-    bytes: line.slice(colon + 2, tab).trimEnd(),
-    text: line.slice(tab + 1),
-  };
-}
 
 /** fwait is an instruction of its own (SDM, volume 2, WAIT/FWAIT); a lone prefix and bad bytes are none. */
 function isWhole({ bytes, text }: Instruction): boolean {

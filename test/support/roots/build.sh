@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes a root file system for tests of the runner, as an uncompressed tar that looks like an image's layer.
 #
-#   build.sh bullseye|bookworm|trixie|musl|static|musl-arm64|static-arm64 TAR
+#   build.sh bullseye|bookworm|trixie|musl|static[-arm64] TAR
 #
 # Needs root, mmdebstrap and debian-archive-keyring (Debian roots), musl-tools (musl), busybox-static (static), gcc and Go; for arm64
-# debian-archive-keyring, busybox-static, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and Go.
+# also gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, debian-archive-keyring and what the emulator needs.
 set -euo pipefail
 kind=${1%-arm64}
 tar=$2
@@ -13,10 +13,11 @@ work=$(mktemp -d "$tar.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 if [ "$1" = "$kind" ]; then
-  machine=$(uname -m) cc=gcc
+  machine=$(uname -m) cc=gcc mmdebstrap=(mmdebstrap) include=apt,passwd,python3,imagemagick
   kernel_headers=(/usr/include/{linux,mtd,asm-generic} /usr/include/$machine-linux-gnu/asm)
 else
-  machine=aarch64 cc=aarch64-linux-gnu-gcc
+  machine=aarch64 cc=aarch64-linux-gnu-gcc include=apt,passwd,python3
+  mmdebstrap=(sh "$here/../emulator/emulate.sh" mmdebstrap --architectures=arm64 --skip=check/qemu)
   kernel_headers=(/usr/aarch64-linux-gnu/include/{linux,mtd,asm-generic,asm})
   export GOARCH=arm64
 fi
@@ -86,7 +87,7 @@ applets() {
 debian() {
   common_files
   compile_probe "$cc" -static
-  mmdebstrap --mode=root --quiet --variant=essential --include=apt,passwd,python3,imagemagick --keyring="$keyring" \
+  "${mmdebstrap[@]}" --mode=root --quiet --variant=essential --include="$include" --keyring="$keyring" \
     --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
