@@ -53,7 +53,7 @@ static bool read_sections(int fd, struct sections *sections)
 /* The first code at or behind `at`. Sections of code may come in any order, and overlap if the file is not what it seems. */
 static bool next_code(const struct sections *sections, uint64_t at, uint64_t *from, uint64_t *to)
 {
-	*from = UINT64_MAX;
+	*from = *to = UINT64_MAX;
 	for (int i = 0; i < sections->count; i++) {
 		const Elf64_Shdr *section = &sections->header[i];
 		uint64_t start = section->sh_offset > at ? section->sh_offset : at, end = section->sh_offset + section->sh_size;

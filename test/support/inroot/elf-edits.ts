@@ -21,7 +21,7 @@ const FIELDS = {
 type Structure = keyof typeof FIELDS;
 
 /** A number for a field: of its own, near another one of the file, or that of the same field of another entry. */
-type Value = { is: bigint } | { plus: bigint } | { fileSizePlus: bigint } | { entry: number; plus: bigint };
+export type Value = { is: bigint } | { plus: bigint } | { fileSizePlus: bigint } | { entry: number; plus: bigint };
 
 /**
  * A change to an ELF file. An entry counts modulo how many there are; the table of sections is not changed where there is none. `code` goes

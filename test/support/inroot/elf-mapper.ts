@@ -21,8 +21,8 @@ export class ElfMapper implements AsyncDisposable {
 
   /** @param folder - gets the program, and files */
   constructor(folder: string) {
-    const options = ['-g', '-O1', '-iquote', join(import.meta.dirname, 'watched'), ...SANITIZERS];
-    const program = compile('map-elf', folder, PARTS, options);
+    const flags = ['-g', '-O1', '-iquote', join(import.meta.dirname, 'watched'), ...SANITIZERS];
+    const program = compile('map-elf', folder, { parts: PARTS, flags });
     const child = spawn(program, { stdio: 'pipe', env: { ASAN_OPTIONS: 'detect_leaks=0' } });
     this.#child = child;
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
