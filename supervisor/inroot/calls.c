@@ -273,6 +273,8 @@ static int handle(struct call *call, const struct rule *rule)
 		return call_socket(call, rule);
 	case HANDLE_SENDMSG:
 		return call_sendmsg(call);
+	case HANDLE_SENDMMSG:
+		return call_sendmmsg(call);
 	case HANDLE_SOCKET_NAME:
 		return call_socket_name(call);
 	case HANDLE_CREDENTIALS:

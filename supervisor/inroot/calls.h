@@ -32,6 +32,7 @@ static inline int call_directory(const struct call *call, const struct rule *rul
 
 HIDDEN int call_socket(struct call *call, const struct rule *rule);
 HIDDEN int call_sendmsg(struct call *call);
+HIDDEN int call_sendmmsg(struct call *call);
 HIDDEN int call_socket_name(struct call *call);
 
 HIDDEN int call_sigaction(struct call *call);

@@ -19,6 +19,10 @@ struct message_header {
 	uint64_t rest[5];
 };
 
+/* struct mmsghdr is a header and how much of the message was sent; the kernel takes so many at once (net/socket.c, UIO_MAXIOV). */
+#define MESSAGE_STRIDE (sizeof(struct message_header) + 8)
+#define MESSAGE_LIMIT 1024
+
 /*
  * Translates an address into scratch->block. Returns its new length, 0 if it can stay as it is, or -errno. A host path too long for
  * sun_path goes by way of a descriptor of its directory, which the caller closes after the call (*dir, or -1).
@@ -84,27 +88,77 @@ int call_socket(struct call *call, const struct rule *rule)
 	return call_done(call, result);
 }
 
+/* Reads a message's header and puts its translated address into it: translate_address() */
+static long translate_message(struct call *call, uint64_t address, struct message_header *header, int *dir)
+{
+	*dir = -1;
+	if (guest_read(header, address, sizeof *header))
+		return -EFAULT;
+	long length = translate_address(call, header->name, (uint64_t)(uint32_t)header->name_length, dir);
+	if (length > 0) {
+		header->name = (uint64_t)call->scratch->block;
+		header->name_length = (int)length;
+	}
+	return length;
+}
+
 /* sendmsg(2) */
 int call_sendmsg(struct call *call)
 {
 	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
 	int dir;
+	long length = translate_message(call, call->arg[1], header, &dir);
 
-	if (guest_read(header, call->arg[1], sizeof *header))
-		return call_done(call, -EFAULT);
-	long length = translate_address(call, header->name, (uint64_t)(uint32_t)header->name_length, &dir);
 	if (length < 0)
 		return call_done(call, length);
 	if (length == 0)
 		return CALL_NATIVE;
-	header->name = (uint64_t)call->scratch->block;
-	header->name_length = (int)length;
 	call->arg[1] = (uint64_t)header;
 	if (dir < 0)
 		return CALL_PERFORM;
 	long result = call_perform(call);
 	sys_close(dir);
 	return call_done(call, result);
+}
+
+static bool has_path(struct call *call, uint64_t message)
+{
+	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
+	int dir;
+	long length = translate_message(call, message, header, &dir);
+
+	if (dir >= 0)
+		sys_close(dir);
+	return length != 0;
+}
+
+/* sendmmsg(2): one by one, if any of the messages goes to a path. What could not be sent shows in the number of those that were. */
+int call_sendmmsg(struct call *call)
+{
+	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
+	const uint64_t messages = call->arg[1];
+	const uint32_t count = (uint32_t)call->arg[2] < MESSAGE_LIMIT ? (uint32_t)call->arg[2] : MESSAGE_LIMIT;
+	uint32_t sent = 0;
+	long result = 0;
+
+	while (sent < count && !has_path(call, messages + sent * MESSAGE_STRIDE))
+		sent++;
+	if (sent == count)
+		return CALL_NATIVE;
+	for (sent = 0; sent < count; sent++) {
+		const uint64_t at = messages + sent * MESSAGE_STRIDE;
+		int dir;
+		result = translate_message(call, at, header, &dir);
+		if (result >= 0)
+			result = raw_syscall(__NR_sendmsg, (long)call->arg[0], (long)header, (long)call->arg[3], 0, 0, 0);
+		if (dir >= 0)
+			sys_close(dir);
+		if (result >= 0 && guest_write(at + sizeof *header, &result, sizeof(uint32_t)))
+			result = -EFAULT;
+		if (result < 0)
+			break;
+	}
+	return call_done(call, sent ? (long)sent : result);
 }
 
 /* getsockname(2), getpeername(2) */

@@ -3,11 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compile, runnerSources } from '../../support/inroot/compile.js';
-import { kernelNumbers, tableRows } from '../../support/inroot/syscalls.js';
+import { callsWithoutPaths, kernelNumbers, tableRows } from '../../support/inroot/syscalls.js';
 import { isInstalled } from '../../support/installed.js';
 import { temporaryFolder } from '../../support/temporary.js';
 
 const missing = ['gcc', 'strace'].every(isInstalled) ? undefined : 'needs the Debian packages gcc and strace';
+
+const COMPILERS = ['gcc', 'aarch64-linux-gnu-gcc'].filter(isInstalled);
+
+/** Names in the headers that are no calls: how many there are, and where an architecture's own begin. */
+const NO_CALLS = ['syscalls', 'arch_specific_syscall'];
 
 const names = new Set(tableRows.map(({ name }) => name));
 
@@ -21,6 +26,14 @@ describe.skipIf(missing)(`the table of system calls${missing ? ` (${missing})` :
     expect([...names].filter((name) => !known.has(name) && !newer.includes(name))).toEqual([]);
     const size = Number(/SYSCALL_TABLE_SIZE (\d+)/.exec(readFileSync(join(runnerSources, 'layout.h'), 'utf8'))?.[1]);
     expect(size).toBeGreaterThan(Math.max(...known.values()));
+  });
+
+  it.each(COMPILERS)('decides on every call in the kernel headers of %s', (compiler) => {
+    const decided = (name: string) => names.has(name) || callsWithoutPaths.has(name);
+    expect([...kernelNumbers(compiler).keys()].filter((name) => !NO_CALLS.includes(name) && !decided(name))).toEqual(
+      [],
+    );
+    expect([...names].filter((name) => callsWithoutPaths.has(name))).toEqual([]);
   });
 
   it('decides on every call that takes a path, by the judgement of strace', async () => {
