@@ -55,6 +55,16 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
     expect(environment.log).not.toContain('brought in anew');
   });
 
+  it('is no owner or mode that root gave to a file', async () => {
+    const environment = await bench.start({ image: image() });
+    const look = 'stat -c "%u:%g %a" /etc/group';
+    const change = 'chown 7:8 /etc/group; chmod 4711 /etc/group';
+    const { stdout: before } = await environment.run({ script: look });
+    const { stdout: changed } = await environment.run({ script: `${change}; ${look}` });
+    const { stdout: after } = await environment.run({ script: look });
+    expect([before.text, changed.text, after.text]).toEqual(['0:0 644\n', '7:8 4711\n', '0:0 644\n']);
+  });
+
   it('is no change in the image, also after a crash', async () => {
     const first = await bench.start({ image: image() });
     await first.run({ script: 'true' });
