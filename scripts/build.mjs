@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repository, run, runAsProgram } from './lib/command.mjs';
+import { compilerFor, makeRunner, runnerArchitectures } from './lib/inroot.mjs';
 import { setUp } from './setup.mjs';
 
 /** What dist/ is made of: files, and folders with all below them. */
@@ -15,7 +16,8 @@ const stamp = '.sources';
 
 /** Builds unless dist/ is up to date. It is put in place whole: a build that fails leaves the last one. */
 export async function build() {
-  const digest = digestOfSources();
+  const { buildable, missing } = await runnerArchitectures();
+  const digest = digestOfSources(buildable);
   if (readIfThere(join(dist, stamp)) === digest) return;
   const fresh = join(repository, `.dist-${process.pid}`);
   const old = join(repository, `.dist-${process.pid}-old`);
@@ -25,7 +27,10 @@ export async function build() {
   process.once('exit', remove);
   try {
     await run(process.execPath, [join(repository, 'node_modules/tsup/dist/cli-default.js'), '--out-dir', fresh]);
-    await run('make', ['--no-print-directory', '-C', 'supervisor/inroot', `OUT=${join(fresh, 'supervisor')}`]);
+    for (const architecture of buildable) await makeRunner(architecture, `OUT=${join(fresh, 'supervisor')}`);
+    for (const architecture of missing) {
+      console.error(`build: dist/ lacks the runner for ${architecture}, as there is no ${compilerFor(architecture)}`);
+    }
     writeFileSync(join(fresh, stamp), digest);
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
@@ -35,8 +40,9 @@ export async function build() {
   }
 }
 
-function digestOfSources() {
-  const hash = createHash('sha256').update(process.version);
+/** @param {readonly string[]} architectures - of the native runner */
+function digestOfSources(architectures) {
+  const hash = createHash('sha256').update(`${process.version} ${architectures}`);
   for (const source of sources) {
     const path = join(repository, source);
     const names = statSync(path).isDirectory() ? readdirSync(path, { recursive: true, encoding: 'utf8' }).sort() : [''];

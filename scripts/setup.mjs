@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { CommandError, capture, repository, run, runAsProgram } from './lib/command.mjs';
 import { progressLine } from './lib/progress-line.mjs';
 
-const build = ['gcc', 'libc6-dev', 'make'];
-const quickstart = [...build, 'debian-archive-keyring', 'mmdebstrap'];
+const runner = ['gcc', 'libc6-dev', 'make'];
+// The package has a runner for both of Lambda's architectures; one's own machine needs one.
+const build = [...runner, 'gcc-aarch64-linux-gnu', 'linux-libc-dev-arm64-cross'];
+const quickstart = [...runner, 'debian-archive-keyring', 'mmdebstrap'];
 const test = [
-  ...quickstart,
+  ...new Set([...build, ...quickstart]),
   // aws-lambda-ric builds its native part with these.
   ...['autoconf', 'automake', 'cmake', 'g++', 'libtool', 'python3'],
   'binutils',
@@ -20,16 +22,18 @@ const test = [
   'curl',
   'docker-registry',
   'golang-go',
+  'libc6-dev-arm64-cross',
   'libseccomp-dev',
   'musl-tools',
   'openssl',
+  'qemu-user-static',
   'skopeo',
   'strace',
   'umoci',
   'zstd',
 ];
 
-/** Debian packages by purpose; each purpose contains the ones before it. */
+/** Debian packages by purpose. */
 export const packages = { build, quickstart, test };
 
 /**

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { CommandError, duration, repository, run, runAsProgram } from './lib/command.mjs';
+import { makeRunner, runnerArchitectures } from './lib/inroot.mjs';
 import { setUp } from './setup.mjs';
 
 const tool = (name) => join(repository, 'node_modules/.bin', name);
@@ -21,7 +22,9 @@ const steps = {
   'API documentation': () => run(tool('typedoc'), ['--emit', 'none', '--treatWarningsAsErrors']),
   vitest: () =>
     run(tool('vitest'), ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`]),
-  'analysis of the native runner': () => run('make', ['--no-print-directory', '-C', 'supervisor/inroot', 'check']),
+  'analysis of the native runner': async () => {
+    for (const architecture of (await runnerArchitectures()).buildable) await makeRunner(architecture, 'check');
+  },
 };
 
 await runAsProgram(import.meta, async () => {

@@ -10,6 +10,7 @@ export type { TriggerSelection } from './client/delete-trigger.js';
 export type { Logger, ProgressEvent, RetryEvent, ScarEvents, WarningEvent } from './client/events.js';
 export type { FunctionDescription } from './client/function-description.js';
 export type {
+  FunctionArchitecture,
   FunctionOptions,
   OutputOptions,
   RegistryOptions,
@@ -39,7 +40,14 @@ export type { InvocationReport } from './client/report-line.js';
 export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';
 export type { UpdateFunctionOptions } from './client/update-function.js';
-export type { FailureReason, ObjectReference, OutputObject, OutputTail, Timings } from './contract/index.js';
+export type {
+  FailureReason,
+  ObjectReference,
+  OutputObject,
+  OutputTail,
+  RunnerName,
+  Timings,
+} from './contract/index.js';
 export {
   FunctionError,
   ImageError,

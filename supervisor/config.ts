@@ -31,6 +31,8 @@ export interface Config {
   readonly environmentId: string;
   /** The function's memory; undefined where nothing says it. */
   readonly memoryBytes: number | undefined;
+  /** Files that count, in a line `oom_kill <count>`, the processes that were killed for lack of memory. */
+  readonly killCounters: readonly string[];
   /** The user's variables for every container, without their prefix. */
   readonly userVariables: Readonly<Record<string, string>>;
   /** The function's credentials, Region and endpoint, as the container gets them. */
@@ -56,9 +58,19 @@ export function resolveConfig(environment: NodeJS.ProcessEnv): Config {
     customEndpoint: Boolean(environment.AWS_ENDPOINT_URL ?? environment.AWS_ENDPOINT_URL_S3),
     environmentId: environment.AWS_LAMBDA_LOG_STREAM_NAME ?? `local/${process.pid}`,
     memoryBytes: megabytes > 0 ? megabytes * 1024 * 1024 : undefined,
+    killCounters: killCounters(environment.LAMBDA_LOCAL_MEMORY_EVENTS),
     userVariables: Object.freeze(withoutPrefix(environment)),
     functionVariables: Object.freeze(pick(environment, CREDENTIAL_VARIABLES)),
   });
+}
+
+/**
+ * The kernel's own count, since Linux 4.13: kills by a cgroup's limit are counted too. On Lambda, one virtual machine per
+ * environment, it is of this environment alone. The embedded engine, where the limit is not the kernel's, counts in a file
+ * in the format of cgroup v2's memory.events.
+ */
+function killCounters(memoryEvents: string | undefined): readonly string[] {
+  return ['/proc/vmstat', ...(memoryEvents === undefined ? [] : [memoryEvents])];
 }
 
 function readSpec(file: string): FunctionSpec {

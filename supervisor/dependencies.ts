@@ -1,10 +1,9 @@
 import type { Writable } from 'node:stream';
 import type { ObjectStore } from '../src/aws/s3.js';
-import type { RunnerName } from '../src/contract/index.js';
 import type { ImageSource } from '../src/oci/image-source.js';
 import type { Config } from './config.js';
+import { chooseRunner, probeAbilities } from './container/choose-runner.js';
 import { ImageCache } from './container/image-cache.js';
-import { InProcessRunner } from './container/in-process-runner.js';
 import type { Runner } from './container/runner.js';
 import { S3ImageSource } from './container/s3-image-source.js';
 import { Scratch } from './scratch.js';
@@ -16,7 +15,6 @@ export interface Dependencies {
   readonly log: Writable;
   readonly scratch: Scratch;
   readonly images: ImageCache;
-  readonly runnerName: RunnerName;
   store(): Promise<ObjectStore>;
   openImage(): Promise<ImageSource>;
   runner(): Promise<Runner>;
@@ -32,18 +30,24 @@ export function dependencies(config: Config, log: Writable): Dependencies {
     log,
     scratch,
     images: new ImageCache({ folder: scratch.images, log, freeBytes: () => scratch.freeBytes() }),
-    runnerName: 'in-process',
     store: () => {
       store ??= makeStore(config);
       return store;
     },
     openImage: () => openImage(config, own.store),
     runner: () => {
-      runner ??= scratch.installRunner(config.runner).then((executable) => new InProcessRunner(executable));
+      runner ??= makeRunner(config, scratch, log);
       return runner;
     },
   };
   return own;
+}
+
+async function makeRunner(config: Config, scratch: Scratch, log: Writable): Promise<Runner> {
+  const executable = await scratch.installRunner(config.runner);
+  const { runner, because } = chooseRunner(executable, await probeAbilities(executable), config.spec.runner);
+  log.write(`scar: ${because}\n`);
+  return runner;
 }
 
 async function makeStore({ customEndpoint }: Config): Promise<ObjectStore> {

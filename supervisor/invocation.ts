@@ -14,6 +14,7 @@ import type { CachedImage } from './container/image-cache.js';
 import { processSpec } from './container/process-spec.js';
 import { type ContainerEnd, runContainer } from './container/run-container.js';
 import type { ProcessSpec } from './container/runner.js';
+import { undoChanges } from './container/undo.js';
 import { contractValues } from './contract-values.js';
 import type { Dependencies } from './dependencies.js';
 import { type EventRecord, isAnswered, type ParsedEvent, parseEvent } from './event.js';
@@ -22,7 +23,7 @@ import { OutcomeRecorder } from './outcome.js';
 import { findOutputFiles } from './output-files.js';
 import { fitResponse } from './response-size.js';
 import { isFolderMarker, stageIn } from './stage-in.js';
-import { outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
+import { describeFiles, outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
 
 /** The part of Lambda's context that we read (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html). */
 export interface InvocationContext {
@@ -59,7 +60,6 @@ export function createHandler(
       environmentId,
       coldStart,
       image,
-      runner: house.runnerName,
       outcomes: [],
     };
     coldStart = false;
@@ -80,6 +80,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
   const { input } = record;
   const recorder = new OutcomeRecorder(input);
   const folder = scratch.containerFolder();
+  let image: CachedImage | undefined;
   try {
     if (record.refusal) throw record.refusal;
     if (input && isFolderMarker(input)) {
@@ -87,7 +88,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
       return recorder.finish();
     }
     if (invocation.triggered) refuseLoop(input, outputTargets(options.output, config.spec.output, input));
-    const image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
+    image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
     const folders = makeFolders(folder, requestId, image.rootfs, config.extraPayload);
     const inputName = await recorder.stage('stageInMs', 'stage-in', () => bringInput(input, folders, invocation));
     const process = processSpec({
@@ -104,6 +105,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
   } catch (error) {
     recorder.fail(asFailure(error, 'not-started'));
   } finally {
+    if (image) giveBack(image, folder, house);
     removeFolder(folder, house);
   }
   return recorder.finish();
@@ -120,8 +122,10 @@ async function preheat({ house, options, budget, ...invocation }: Invocation): P
   return recorder.finish();
 }
 
+/** The image, and what will run it: where nothing can, nothing is pulled. */
 async function bringImage({ house, budget, response }: Invocation): Promise<CachedImage> {
   const { config, images } = house;
+  response.runner = (await house.runner()).name;
   const { image, pulled } = await within(budget.containerEnd, `bringing in ${config.spec.imageReference}`, (signal) =>
     images.use(config.spec, house.openImage, signal),
   );
@@ -154,6 +158,7 @@ async function run(process: ProcessSpec, { house, budget }: Invocation): Promise
     log,
     processes: scratch.processes,
     memoryBytes: config.memoryBytes,
+    killCounters: config.killCounters,
     freeBytes: () => scratch.freeBytes(),
   });
 }
@@ -169,17 +174,34 @@ async function sendOutputs(
   const view = new FileView(process.rootfs, process.binds);
   const { files, skipped } = findOutputFiles([tmp, request, output], folders.output, view);
   for (const { path, reason } of skipped) house.log.write(`scar: output ${path} is left out: ${reason}\n`);
-  if (files.length === 0 && input) {
+  const targets = outputTargets(options.output, house.config.spec.output, input);
+  const keeps = targets?.length !== 0;
+  if (files.length === 0 && input && keeps) {
     house.log.write(
       'scar: the container left no files in its output folder: what it writes to $SCAR_OUTPUT_DIR is kept\n',
     );
   }
-  const uploads = planUploads(files, outputTargets(options.output, house.config.spec.output, input), input, triggered);
+  if (files.length > 0 && !keeps) {
+    house.log.write(`scar: not kept, as the list of outputs is empty: ${describeFiles(files)}\n`);
+  }
+  const uploads = planUploads(files, targets, input, triggered);
   if (uploads.length === 0) return;
   const store = await house.store();
   await within(budget.stageOutEnd, 'staging out', (signal) =>
     stageOut(store, uploads, { requestId, outcome: recorder.mark }, signal, (object) => recorder.outputs.push(object)),
   );
+}
+
+/** Takes back what the container changed in its image, for the next one. */
+function giveBack(image: CachedImage, folder: string, { images, scratch, log }: Dependencies): void {
+  try {
+    undoChanges(folder, scratch.images);
+  } catch (error) {
+    images.discard(image);
+    log.write(
+      `scar: the image is brought in anew next time, as changes in it cannot be undone: ${(error as Error).message}\n`,
+    );
+  }
 }
 
 function removeFolder(folder: string, { log }: Dependencies): void {

@@ -1,8 +1,9 @@
-import { copyFileSync, mkdirSync, readdirSync, realpathSync, statfsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isProcessAlive, processIdentity } from '../src/util/process-identity.js';
 import { removeTree } from '../src/util/remove-tree.js';
 import { ContainerProcesses } from './container/processes.js';
+import { undoChanges } from './container/undo.js';
 
 /** The runner's file name in the folder of a supervisor process. */
 const RUNNER = 'inroot';
@@ -16,7 +17,8 @@ const RUNNER = 'inroot';
  *                           inroot     the runner: its path marks the processes of this one's containers
  *                           <n>/       the folders of one container
  * ```
- * A process that was killed leaves its folder, and perhaps containers, to the next one, which sweeps them away.
+ * A process that was killed leaves its folder, and perhaps containers, to the next one, which sweeps them away and takes back
+ * what they changed in an image.
  */
 export class Scratch {
   readonly folder: string;
@@ -42,12 +44,12 @@ export class Scratch {
 
   /**
    * Copies the runner to where it can be executed: a zip may have lost its mode, and the package's folder is read-only on
-   * Lambda. Cleans up, the first time, after supervisors that were killed. Returns its path.
+   * Lambda. Cleans up, the first time, after supervisors that were killed: no image may be used before. Returns its path.
    */
   async installRunner(from: string): Promise<string> {
     if (this.#runner) return this.#runner;
-    mkdirSync(this.#own, { recursive: true });
     await this.#sweep();
+    mkdirSync(this.#own, { recursive: true });
     const runner = join(this.#own, RUNNER);
     writeFileSync(runner, '', { mode: 0o755 });
     copyFileSync(from, runner);
@@ -67,10 +69,26 @@ export class Scratch {
   }
 
   async #sweep(): Promise<void> {
-    const dead = readdirSync(this.#run).filter((identity) => !isProcessAlive(identity));
+    const dead = entriesOf(this.#run).filter((identity) => !isProcessAlive(identity));
     if (dead.length === 0) return;
     const runners = new Set(dead.map((identity) => join(this.#run, identity, RUNNER)));
     await new ContainerProcesses((executable) => runners.has(executable)).killAll();
-    for (const identity of dead) await removeTree(join(this.#run, identity));
+    for (const folder of dead.map((identity) => join(this.#run, identity))) {
+      for (const container of entriesOf(folder)) await this.#takeBack(join(folder, container));
+      await removeTree(folder);
+    }
   }
+
+  /** An image that cannot be had back is brought in anew, and with it, for simplicity, all. */
+  async #takeBack(container: string): Promise<void> {
+    try {
+      undoChanges(container, this.images);
+    } catch {
+      await removeTree(this.images);
+    }
+  }
+}
+
+function entriesOf(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
 }

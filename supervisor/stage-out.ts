@@ -21,15 +21,16 @@ export interface Upload {
   key: string;
 }
 
-/** The targets of an invocation: the event's, the function's, or `output/` in the input's bucket. */
+/**
+ * The targets of an invocation: the event's, the function's, or `output/` in the input's bucket. An empty list was asked for;
+ * undefined if nothing says where outputs could go.
+ */
 export function outputTargets(
   event: readonly OutputTarget[] | undefined,
-  spec: readonly OutputTarget[],
+  spec: readonly OutputTarget[] | undefined,
   input: ObjectReference | undefined,
-): readonly OutputTarget[] {
-  const configured = event?.length ? event : spec;
-  if (configured.length > 0 || !input) return configured;
-  return [{ bucket: input.bucket, prefix: DEFAULT_PREFIX }];
+): readonly OutputTarget[] | undefined {
+  return event ?? spec ?? (input && [{ bucket: input.bucket, prefix: DEFAULT_PREFIX }]);
 }
 
 /**
@@ -37,7 +38,7 @@ export function outputTargets(
  *
  * @throws Failure `stage-out`
  */
-export function refuseLoop(input: ObjectReference | undefined, targets: readonly OutputTarget[]): void {
+export function refuseLoop(input: ObjectReference | undefined, targets: readonly OutputTarget[] = []): void {
   if (!input) return;
   const target = targets.find(
     ({ bucket, prefix }) => bucket === input.bucket && prefix !== '' && input.key.startsWith(prefix),
@@ -58,15 +59,16 @@ export function refuseLoop(input: ObjectReference | undefined, targets: readonly
  */
 export function planUploads(
   files: readonly OutputFile[],
-  targets: readonly OutputTarget[],
+  targets: readonly OutputTarget[] | undefined,
   input: ObjectReference | undefined,
   triggered: boolean,
 ): Upload[] {
-  if (files.length > 0 && targets.length === 0) {
+  if (files.length === 0) return [];
+  if (!targets) {
     throw new Failure(
       'stage-out',
       `The container left ${describeFiles(files)} in its output folder, and the function has no output target. Give the ` +
-        'function, or this invocation, an output',
+        'function, or this invocation, an output, or an empty list to keep nothing',
     );
   }
   const uploads = targets.flatMap(({ bucket, prefix, suffixes }) =>
@@ -83,7 +85,7 @@ export function planUploads(
   );
 }
 
-function describeFiles([first, ...others]: readonly OutputFile[]): string {
+export function describeFiles([first, ...others]: readonly OutputFile[]): string {
   return others.length > 0 ? `${others.length + 1} files (${first?.path}, ...)` : `the file ${first?.path}`;
 }
 
@@ -105,8 +107,8 @@ export interface OutputMarks {
 }
 
 /**
- * Sends files to their objects, a few at a time, and tells of each one that arrived. All are tried; then the first failure
- * is thrown.
+ * Sends files to their objects, a few at a time. All are tried; then those that arrived are told, in the order of the plan,
+ * and the first failure in that order is thrown.
  */
 export async function stageOut(
   store: ObjectStore,
@@ -116,16 +118,17 @@ export async function stageOut(
   onUploaded: (object: OutputObject) => void,
 ): Promise<void> {
   const metadata = { 'scar-request-id': marks.requestId, 'scar-outcome': marks.outcome };
-  const send = async ({ file, bucket, key }: Upload) => {
+  const send = async ({ file, bucket, key }: Upload): Promise<OutputObject> => {
     signal.throwIfAborted();
     const options = { contentType: contentType(file.path), metadata, signal, parallelParts: PARALLEL_PARTS };
     const { bytes } = await store.writeFile({ bucket, key }, file.host, options);
-    onUploaded({ bucket, key, bytes });
+    return { bucket, key, bytes };
   };
   const [small, large] = [pLimit(PARALLEL_FILES), pLimit(1)];
   const results = await Promise.allSettled(
     uploads.map((upload) => (upload.file.bytes > store.partBytes ? large : small)(() => send(upload))),
   );
+  for (const result of results) if (result.status === 'fulfilled') onUploaded(result.value);
   const failed = results.filter((result) => result.status === 'rejected');
   const [first] = failed;
   if (!first) return;

@@ -28,6 +28,7 @@ export interface FunctionFacts {
   arn: string;
   roleArn: string;
   handler: string;
+  architecture: Architecture;
   memoryMiB: number;
   timeoutSeconds: number;
   ephemeralStorageMiB: number;
@@ -176,8 +177,9 @@ export class FunctionService {
     await this.#attempt(call, (options) => this.#client.send(command, options));
   }
 
-  async updateCode(name: string, zip: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const command = new UpdateFunctionCodeCommand({ FunctionName: name, ZipFile: zip });
+  /** @param architecture - the function's own: Lambda's default is not what the function has, but x86_64 */
+  async updateCode(name: string, zip: Uint8Array, architecture: Architecture, signal?: AbortSignal): Promise<void> {
+    const command = new UpdateFunctionCodeCommand({ FunctionName: name, ZipFile: zip, Architectures: [architecture] });
     const call = { action: 'UpdateFunctionCode', name, signal };
     await this.#attempt(call, (options) => this.#client.send(command, options));
   }
@@ -314,6 +316,7 @@ function describeFunction(configuration: FunctionConfiguration): FunctionFacts {
     arn: configuration.FunctionArn ?? '',
     roleArn: configuration.Role ?? '',
     handler: configuration.Handler ?? '',
+    architecture: configuration.Architectures?.[0] ?? 'x86_64',
     memoryMiB: configuration.MemorySize ?? 128,
     timeoutSeconds: configuration.Timeout ?? 3,
     ephemeralStorageMiB: configuration.EphemeralStorage?.Size ?? 512,

@@ -19,7 +19,7 @@ export interface StoredLogEvent {
 export interface LogQuery {
   /** In ms since 1970, included. */
   since?: number | undefined;
-  /** In ms since 1970, excluded by CloudWatch when it equals an event's time. */
+  /** In ms since 1970, included. */
   until?: number | undefined;
   /** Only these streams. Default: all. */
   streams?: string[] | undefined;

@@ -5,12 +5,13 @@ import { formatBytes } from '../util/format-bytes.js';
 import { type ClientContext, underClient } from './context.js';
 import type { ProgressEvent } from './events.js';
 import { BLOBS_TAG, describe, type FunctionDescription, imageTags, tagValue } from './function-description.js';
-import { type FunctionImage, PLATFORM, publishImage, resolveFunctionImage } from './function-image.js';
+import { type FunctionImage, PLATFORMS, publishImage, resolveFunctionImage } from './function-image.js';
 import {
   behaviour,
   checkFunctionOptions,
   checkTrigger,
   FUNCTION_OPTION_NAMES,
+  type FunctionArchitecture,
   type FunctionOptions,
   lambdaVariables,
   readScript,
@@ -18,6 +19,7 @@ import {
   type TriggerOptions,
 } from './function-options.js';
 import { HANDLER, packFunction } from './function-package.js';
+import { refuseMissingBuckets } from './missing-buckets.js';
 import { Rollback } from './rollback.js';
 import { connectTrigger, triggerOf } from './trigger.js';
 import * as check from './validate.js';
@@ -29,6 +31,11 @@ export interface CreateFunctionOptions extends FunctionOptions {
   name: string;
   /** Any reference (`debian:12`, `ghcr.io/a/b@sha256:...`), `oci:DIR[:TAG]`, or `docker-archive:FILE.tar`. */
   image: string;
+  /**
+   * Processors to run on; the image must be made for them (`linux/amd64`, `linux/arm64`). Default `x86_64`. The embedded engine
+   * runs functions of its machine's own architecture only.
+   */
+  architecture?: FunctionArchitecture;
   /** Objects that invoke the function when they are put into a bucket. */
   trigger?: TriggerOptions;
   /** Tags beside the package's own. */
@@ -49,12 +56,13 @@ const RETENTION_DAYS: readonly number[] = [
 export function createFunction(context: ClientContext, options: CreateFunctionOptions): Promise<FunctionDescription> {
   const roleArn = checkOptions(context, options);
   return underClient(context, options.signal, async (signal) => {
-    const { name } = options;
+    const { name, architecture = 'x86_64' } = options;
     const script = options.script === undefined ? undefined : await readScript(options.script);
     await refuseTakenName(context, name, signal);
+    await refuseMissingBuckets(context, options, signal);
     const progress = reporter(context, name);
     progress('resolve-image', `Resolving ${options.image}`);
-    const found = await resolveFunctionImage(options.image, options, signal);
+    const found = await resolveFunctionImage(options.image, PLATFORMS[architecture], options, signal);
     const undo = new Rollback();
     try {
       const imageLocation = await publish(context, name, found, { roleArn, undo, signal });
@@ -63,7 +71,7 @@ export function createFunction(context: ClientContext, options: CreateFunctionOp
         imageReference: options.image,
         imageDigest: found.image.digest,
         imageLocation,
-        platform: PLATFORM,
+        platform: PLATFORMS[architecture],
         hasScript: script !== undefined,
         ...behaviour(options),
       };
@@ -92,11 +100,14 @@ export function createFunction(context: ClientContext, options: CreateFunctionOp
 
 /** Returns the role. */
 function checkOptions(context: ClientContext, options: CreateFunctionOptions): string {
-  const names = [...FUNCTION_OPTION_NAMES, 'name', 'trigger', 'tags', 'logRetentionDays'];
+  const names = [...FUNCTION_OPTION_NAMES, 'name', 'architecture', 'trigger', 'tags', 'logRetentionDays'];
   check.knownOptions(options, names, 'createFunction');
   check.functionName(options.name);
   check.text('image', options.image, 'e.g. docker.io/library/debian:12');
   checkFunctionOptions(options);
+  if (options.architecture !== undefined && !Object.hasOwn(PLATFORMS, options.architecture)) {
+    throw new ValidationError('architecture', "be 'x86_64' or 'arm64'", options.architecture);
+  }
   checkTrigger(options.trigger);
   checkTags(options.tags);
   if (options.logRetentionDays !== undefined && !RETENTION_DAYS.includes(options.logRetentionDays)) {
@@ -185,7 +196,7 @@ function lambdaSettings(
     description: `SCAR: ${options.image}`.slice(0, 256),
     runtime: RUNTIME,
     handler: HANDLER,
-    architecture: 'x86_64',
+    architecture: options.architecture ?? 'x86_64',
     roleArn,
     memoryMiB: options.memoryMiB ?? 512,
     timeoutSeconds: options.timeoutSeconds ?? 300,

@@ -1,7 +1,7 @@
 import type { FunctionFacts } from '../aws/lambda.js';
 import { type FunctionSpec, TAGS } from '../contract/index.js';
 import { FunctionError } from '../errors.js';
-import { containerVariables } from './function-options.js';
+import { containerVariables, type FunctionArchitecture } from './function-options.js';
 
 /** A function as Lambda and its tags describe it. */
 export interface FunctionDescription {
@@ -17,6 +17,7 @@ export interface FunctionDescription {
     /** The manifest that runs. */
     digest: string;
   };
+  architecture: FunctionArchitecture;
   memoryMiB: number;
   timeoutSeconds: number;
   ephemeralStorageMiB: number;
@@ -42,6 +43,7 @@ export function describe(facts: FunctionFacts, tags: Record<string, string>): Fu
     state: facts.state,
     stateReason: facts.stateReason,
     image: { reference: tags[TAGS.image] ?? '', digest: tags[TAGS.digest] ?? '' },
+    architecture: facts.architecture,
     memoryMiB: facts.memoryMiB,
     timeoutSeconds: facts.timeoutSeconds,
     ephemeralStorageMiB: facts.ephemeralStorageMiB,

@@ -11,14 +11,17 @@ import {
 } from '../oci/index.js';
 import type { ClientConfig } from './config.js';
 import type { ClientContext } from './context.js';
-import type { FunctionOptions } from './function-options.js';
+import type { FunctionArchitecture, FunctionOptions } from './function-options.js';
 import { ImageStore, type ImageStoreAddress } from './image-store.js';
 import type { Rollback } from './rollback.js';
 
-/** What functions run on; an image without it is refused when the function is created. */
-export const PLATFORM: Platform = { os: 'linux', architecture: 'amd64' };
+/** What images must be made for, by Lambda's names of architectures. */
+export const PLATFORMS: Readonly<Record<FunctionArchitecture, Platform>> = {
+  x86_64: { os: 'linux', architecture: 'amd64' },
+  arm64: { os: 'linux', architecture: 'arm64' },
+};
 
-/** An image that is pinned and known to run on {@link PLATFORM}. */
+/** An image that is pinned and known to run on its function's platform. */
 export interface FunctionImage {
   reference: ImageReference;
   source: ImageSource;
@@ -31,10 +34,11 @@ export interface FunctionImage {
 /**
  * Finds an image and pins it by digest. Close its `source` when done.
  *
- * @throws ImageError, RegistryError, ValidationError
+ * @throws ImageError, UnsupportedImageError if there is none for the platform; RegistryError, ValidationError
  */
 export async function resolveFunctionImage(
   text: string,
+  platform: Platform,
   options: Pick<FunctionOptions, 'registry' | 'pullFrom'>,
   signal: AbortSignal,
 ): Promise<FunctionImage> {
@@ -46,7 +50,7 @@ export async function resolveFunctionImage(
     ...(insecure !== undefined && { insecure }),
   });
   try {
-    const image = await resolveImage(source, PLATFORM, signal);
+    const image = await resolveImage(source, platform, signal);
     return { reference, source, image, pullFrom, insecure };
   } catch (error) {
     await source.close();

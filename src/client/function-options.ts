@@ -3,11 +3,18 @@ import {
   CONTAINER_VARIABLE_PREFIX,
   DEFAULT_RESERVE_MS,
   type FunctionSpec,
+  faultOfFirstLine,
+  firstLine,
   type OutputTarget,
+  RUNNERS,
+  type RunnerName,
 } from '../contract/index.js';
 import { ValidationError } from '../errors.js';
 import { roleArn } from './config.js';
 import * as check from './validate.js';
+
+/** The processors that Lambda has, by its names for them. */
+export type FunctionArchitecture = 'x86_64' | 'arm64';
 
 /** A script: the path of a file, or its text. It runs in the container, by its `#!` line or `/bin/sh`. */
 export type ScriptSource = string | { inline: string };
@@ -55,12 +62,23 @@ export interface FunctionOptions {
   ephemeralStorageMiB?: number;
   /** Variables of the container. All names and values together have at most 4 KB. */
   environment?: Record<string, string>;
-  /** Default: the input's own bucket, under `output/`. */
+  /** An empty list: no outputs are kept. Default: the input's own bucket, under `output/`. */
   output?: OutputOptions[];
+  /**
+   * Whether containers see themselves as root, or as their image's USER, as in Docker: `id`, `chown`, `su` or `apt-get install`
+   * then do what they are expected to. An appearance: what the function's own user may not, they may not. Default true; false
+   * shows the truth.
+   */
+  fakeRoot?: boolean;
   /** Execution role. Default: the client's. */
   roleArn?: string;
   /** Kept back from the deadline for staging out and the reply: 1 to 300. Default 10, and never more than half the time. */
   reserveSeconds?: number;
+  /**
+   * What runs the container: `in-process` everywhere; `namespaces` where the kernel lets an unprivileged user make some, as on
+   * many laptops and never on Lambda: a root of the kernel's own, at its speed. Default `in-process`.
+   */
+  runner?: RunnerName;
   registry?: RegistryOptions;
   /**
    * Where execution environments fetch the image: its `registry`, or your image `bucket`, into which this call then copies
@@ -71,7 +89,7 @@ export interface FunctionOptions {
   signal?: AbortSignal;
 }
 
-const BEHAVIOUR = ['script', 'args', 'output', 'reserveSeconds'] as const;
+const BEHAVIOUR = ['script', 'args', 'output', 'fakeRoot', 'reserveSeconds', 'runner'] as const;
 const SETTINGS = ['memoryMiB', 'timeoutSeconds', 'ephemeralStorageMiB', 'environment', 'roleArn'] as const;
 const IMAGE = ['image', 'registry', 'pullFrom'] as const;
 
@@ -90,9 +108,13 @@ export function checkFunctionOptions(options: FunctionOptions & { image?: string
   check.environment('environment', options.environment);
   if (options.environment) lambdaVariables(options.environment);
   checkOutput(options.output);
+  check.optionalBoolean('fakeRoot', options.fakeRoot);
   checkRegistry(options.registry);
   if (options.pullFrom !== undefined && options.pullFrom !== 'registry' && options.pullFrom !== 'bucket') {
     throw new ValidationError('pullFrom', "be 'registry' or 'bucket'", options.pullFrom);
+  }
+  if (options.runner !== undefined && !RUNNERS.includes(options.runner)) {
+    throw new ValidationError('runner', `be one of ${RUNNERS.join(', ')}`, options.runner);
   }
   if (options.roleArn !== undefined) roleArn('roleArn', options.roleArn);
   check.abortSignal(options.signal);
@@ -105,9 +127,16 @@ export function checkScript(script: unknown): void {
   throw new ValidationError('script', 'be a path, or { inline: text }', script);
 }
 
-/** The text of a script; throws `ValidationError` if its file cannot be read. */
+/** The text of a script; throws `ValidationError` if its file cannot be read, or nothing could run it. */
 export async function readScript(script: ScriptSource): Promise<Buffer> {
-  if (typeof script !== 'string') return Buffer.from(script.inline);
+  const text = typeof script === 'string' ? await readScriptFile(script) : Buffer.from(script.inline);
+  const line = firstLine(text);
+  const fault = faultOfFirstLine(line);
+  if (fault) throw new ValidationError('script', `not have ${fault.has}`, line, fault.remedy);
+  return text;
+}
+
+async function readScriptFile(script: string): Promise<Buffer> {
   try {
     return await readFile(script);
   } catch (error) {
@@ -172,14 +201,13 @@ function checkRegistry(registry: RegistryOptions | undefined): void {
 /**
  * Refuses a function that would invoke itself for ever: a trigger that matches what the function writes.
  *
- * @param output - empty: the default, `output/` in the bucket of the input
+ * @param output - where the function writes. Default: `output/` in the bucket of the input
  */
 export function refuseEndlessLoop(
   trigger: Required<Pick<TriggerOptions, 'bucket' | 'prefix' | 'suffix'>>,
-  output: OutputTarget[],
+  output: OutputTarget[] = [{ bucket: trigger.bucket, prefix: 'output/' }],
 ): void {
-  const targets: OutputTarget[] = output.length > 0 ? output : [{ bucket: trigger.bucket, prefix: 'output/' }];
-  for (const target of targets) {
+  for (const target of output) {
     if (target.bucket !== trigger.bucket) continue;
     const prefixesMeet = target.prefix.startsWith(trigger.prefix) || trigger.prefix.startsWith(target.prefix);
     const suffixesMeet =
@@ -195,16 +223,20 @@ export function refuseEndlessLoop(
 }
 
 /** What {@link FunctionSpec} says of the function's behaviour, with the defaults. */
-export function behaviour(options: FunctionOptions): Pick<FunctionSpec, 'args' | 'output' | 'reserveMs'> {
+export function behaviour(
+  options: FunctionOptions,
+): Pick<FunctionSpec, 'args' | 'output' | 'fakeRoot' | 'reserveMs' | 'runner'> {
   return {
     ...(options.args && { args: [...options.args] }),
-    output: outputTargets(options.output),
+    ...(options.output && { output: outputTargets(options.output) }),
+    ...(options.fakeRoot !== undefined && { fakeRoot: options.fakeRoot }),
+    ...(options.runner && { runner: options.runner }),
     reserveMs: options.reserveSeconds === undefined ? DEFAULT_RESERVE_MS : options.reserveSeconds * 1000,
   };
 }
 
-export function outputTargets(output: OutputOptions[] | undefined): OutputTarget[] {
-  return (output ?? []).map(({ bucket, prefix = 'output/', suffixes }) => ({
+export function outputTargets(output: OutputOptions[]): OutputTarget[] {
+  return output.map(({ bucket, prefix = 'output/', suffixes }) => ({
     bucket,
     prefix,
     ...(suffixes && { suffixes: [...suffixes] }),

@@ -4,6 +4,7 @@ import type { ObjectAddress } from '../aws/s3.js';
 import { ScarError } from '../errors.js';
 import { type Descriptor, type ImageSource, imageBlobs, type Manifest, type ResolvedImage } from '../oci/index.js';
 import { verified } from '../oci/verify.js';
+import { BlobRemovals } from './blob-removals.js';
 import type { ClientContext } from './context.js';
 
 /** Blobs on their way to the bucket at once. */
@@ -25,16 +26,18 @@ export class ImageStore {
   readonly address: ImageStoreAddress;
   readonly #context: ClientContext;
   readonly #region: string;
+  readonly #removals: BlobRemovals;
 
   constructor(context: ClientContext, address: ImageStoreAddress, region: string) {
     this.#context = context;
     this.address = address;
     this.#region = region;
+    this.#removals = new BlobRemovals(context, address);
   }
 
   /**
-   * Copies an image's blobs that are not there yet, verified as they pass, and marks them as used. The marker comes first:
-   * whoever removes blobs meanwhile then sees that they are wanted.
+   * Copies an image's blobs that are not there yet, verified as they pass, and marks them as used. The marker and the
+   * manifest come first: whoever removes blobs from then on sees that they are wanted, and who began before is waited for.
    *
    * @param onBytes - is told the size of each blob that is in the bucket
    */
@@ -47,8 +50,10 @@ export class ImageStore {
   ): Promise<void> {
     const { objects } = this.#context;
     await objects.write(this.#marker(image.digest, functionName), '', { signal });
+    const writeManifest = () => objects.write(this.#blob(image.digest), image.manifestBytes, { signal });
     // Before what it names: `release` finds by it what an upload that was cut off has left.
-    await objects.write(this.#blob(image.digest), image.manifestBytes, { signal });
+    await writeManifest();
+    if (await this.#removals.over(signal)) await writeManifest();
     const limit = pLimit(UPLOADS);
     const uploads = imageBlobs(image).map((blob) =>
       limit(async () => {
@@ -77,26 +82,26 @@ export class ImageStore {
    * @returns keys of the blobs that were removed
    */
   async release(functionName: string, which: (digest: string) => boolean, signal: AbortSignal): Promise<string[]> {
-    const { objects } = this.#context;
-    const { bucket } = this.address;
-    const users = await this.#users(signal);
     const mine = `${this.#region}/${functionName}`;
+    const users = await this.#users(signal);
     const released = [...users].filter(([digest, names]) => names.has(mine) && which(digest)).map(([digest]) => digest);
     if (released.length === 0) return [];
-    await objects.deleteAll(
-      bucket,
-      released.map((digest) => this.#marker(digest, functionName).key),
-      signal,
-    );
-    for (const digest of released) users.get(digest)?.delete(mine);
-    const unused = released.filter((digest) => users.get(digest)?.size === 0);
-    const used = [...users].filter(([, names]) => names.size > 0).map(([digest]) => digest);
+    return await this.#removals.announce(async (signal) => {
+      const markers = released.map((digest) => this.#marker(digest, functionName).key);
+      await this.#context.objects.deleteAll(this.address.bucket, markers, signal);
+      return await this.#removeUnused(released, signal);
+    }, signal);
+  }
+
+  /** Removes the blobs of these images that no image with a marker needs. Returns their keys. */
+  async #removeUnused(digests: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const used = [...(await this.#users(signal)).keys()];
     const needed = new Set((await Promise.all(used.map((digest) => this.#blobsOf(digest, signal)))).flat());
-    const candidates = (await Promise.all(unused.map((digest) => this.#blobsOf(digest, signal)))).flat();
+    const candidates = (await Promise.all(digests.map((digest) => this.#blobsOf(digest, signal)))).flat();
     const keys = [...new Set(candidates)]
       .filter((digest) => !needed.has(digest))
       .map((digest) => this.#blob(digest).key);
-    await objects.deleteAll(bucket, keys, signal);
+    await this.#context.objects.deleteAll(this.address.bucket, keys, signal);
     return keys;
   }
 

@@ -5,6 +5,7 @@ import type {
   InvocationResponse,
   OutputObject,
   OutputTail,
+  RunnerName,
   Timings,
 } from '../contract/index.js';
 import { FunctionError, type ScarError } from '../errors.js';
@@ -47,6 +48,8 @@ export interface InvocationFacts {
   coldStart: boolean;
   /** Whether the image had to be brought in. */
   pulled: boolean;
+  /** What ran the container; absent if nothing did, or that is not known. */
+  runner?: RunnerName;
   /** The container's exit code; null if it never started or a signal ended it. */
   exitCode: number | null;
   /** Name of the signal that ended it; null otherwise. */
@@ -136,6 +139,7 @@ function readOutcome(
   facts.environmentId = response.environmentId;
   facts.coldStart = response.coldStart;
   facts.pulled = response.image.pulled;
+  if (response.runner) facts.runner = response.runner;
   facts.exitCode = exitCode;
   facts.signal = signal;
   facts.outputs = outcome.outputs;

@@ -26,7 +26,7 @@ export interface InvocationOverrides {
   args?: string[];
   /** Variables of the container; they win over the function's. */
   environment?: Record<string, string>;
-  /** Replaces the function's output targets. */
+  /** Replaces the function's output targets. An empty list: no outputs are kept. */
   output?: OutputOptions[];
 }
 

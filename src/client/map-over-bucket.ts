@@ -109,7 +109,7 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
     invocationOptions(options),
   ]);
   flow.atOnce = concurrency;
-  tally.runsWith(facts.memoryMiB, concurrency);
+  tally.runsWith(facts, concurrency);
   return {
     context,
     run,

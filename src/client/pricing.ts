@@ -1,9 +1,11 @@
+import type { FunctionArchitecture } from './function-options.js';
+
 /**
- * Lambda's prices in USD for x86-64 in us-east-1 and most Regions, first tier, without the free tier
+ * Lambda's prices in USD in us-east-1 and most Regions, first tier, without the free tier
  * (https://aws.amazon.com/lambda/pricing/, read in November 2026).
  */
 export const PRICE = {
-  perGbSecond: 0.0000166667,
+  perGbSecond: { x86_64: 0.0000166667, arm64: 0.0000133334 },
   perRequest: 0.2 / 1_000_000,
 } as const;
 
@@ -14,8 +16,8 @@ export interface CostEstimate {
   total: number;
 }
 
-export function estimateCost(gbSeconds: number, requests: number): CostEstimate {
-  const compute = gbSeconds * PRICE.perGbSecond;
+export function estimateCost(architecture: FunctionArchitecture, gbSeconds: number, requests: number): CostEstimate {
+  const compute = gbSeconds * PRICE.perGbSecond[architecture];
   const forRequests = requests * PRICE.perRequest;
   return { compute, requests: forRequests, total: compute + forRequests };
 }

@@ -70,7 +70,7 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Makes a function that can be invoked when this returns. If any part fails, all that was made before it is removed.
    *
    * @throws ValidationError before anything is sent; ImageError, RegistryError, FunctionError (`function-exists`,
-   * `role-not-assumable`, `function-not-ready`), ScarError; the signal's reason
+   * `role-not-assumable`, `function-not-ready`), ScarError (`bucket-not-found`); the signal's reason
    * @example
    * await scar.createFunction({ name: 'gray', image: 'debian:12', script: './gray.sh', memoryMiB: 1024 });
    */
@@ -110,7 +110,7 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * part fails, the parts before it are taken back.
    *
    * @throws ValidationError, ImageError, RegistryError, FunctionError (`function-not-found`, `function-not-ready`),
-   * ScarError; the signal's reason
+   * ScarError (`bucket-not-found`); the signal's reason
    * @example
    * await scar.updateFunction('gray', { memoryMiB: 2048, script: './better.sh' });
    */

@@ -9,9 +9,9 @@ import * as check from './validate.js';
 export interface StreamLogsOptions {
   /** Wait for more. Default false: one complete pass over what is there. */
   follow?: boolean;
-  /** Only events from then on, a date or ms since 1970. Default: all that are kept. */
+  /** Only events from then on, that millisecond included; a date or ms since 1970. Default: all that are kept. */
   since?: Date | number;
-  /** Only events up to then. With `follow`, the stream ends when it has passed. Default: no end. */
+  /** Only events up to then, that millisecond included. With `follow`, the stream ends when it has passed. Default: no end. */
   until?: Date | number;
   /** Only the events of one invocation. With `follow`, the stream ends after its report. */
   requestId?: string;

@@ -1,5 +1,5 @@
 import type { FunctionDetails, FunctionSettings } from '../aws/lambda.js';
-import { CONTAINER_VARIABLE_PREFIX, type FunctionSpec, TAGS } from '../contract/index.js';
+import { CONTAINER_VARIABLE_PREFIX, type FunctionSpec, type Platform, TAGS } from '../contract/index.js';
 import { ValidationError } from '../errors.js';
 import { type ClientContext, underClient } from './context.js';
 import type { ProgressEvent } from './events.js';
@@ -24,19 +24,22 @@ import {
 } from './function-options.js';
 import { packFunction } from './function-package.js';
 import { ImageStore, releaseOrWarn } from './image-store.js';
+import { refuseMissingBuckets } from './missing-buckets.js';
 import { Rollback } from './rollback.js';
 import { triggersOf } from './trigger.js';
 import * as check from './validate.js';
 import { untilRoleIsKnown, waitUntilReady } from './wait.js';
 
 /** What to change; what is left out stays as it is. */
-export interface UpdateFunctionOptions extends Omit<FunctionOptions, 'script' | 'args'> {
+export interface UpdateFunctionOptions extends Omit<FunctionOptions, 'script' | 'args' | 'output'> {
   /** Another image, or the same reference again for what it means now. */
   image?: string;
   /** null: no script any more. */
   script?: FunctionOptions['script'] | null;
   /** null: the image's CMD again. */
   args?: string[] | null;
+  /** null: the default again, `output/` in the input's own bucket. An empty list: no outputs are kept. */
+  output?: FunctionOptions['output'] | null;
 }
 
 /** `ScarClient.updateFunction`. */
@@ -50,6 +53,7 @@ export function updateFunction(
   return underClient(context, options.signal, async (signal) => {
     const script = options.script ? await readScript(options.script) : undefined;
     const details = requireOurs(await context.functions.get(name, signal));
+    await refuseMissingBuckets(context, options, signal);
     const undo = new Rollback();
     const update: Update = { context, name, options, details, script, undo, signal };
     try {
@@ -81,21 +85,36 @@ interface Update {
 
 function checkOptions(options: UpdateFunctionOptions): void {
   check.knownOptions(options, FUNCTION_OPTION_NAMES, 'updateFunction');
-  const { script, args, ...others } = options;
-  checkFunctionOptions({ ...others, ...(script !== null && { script }), ...(args !== null && { args }) });
+  checkFunctionOptions(withoutNulls(options));
   for (const option of ['registry', 'pullFrom'] as const) {
     if (options[option] === undefined || options.image !== undefined) continue;
     throw new ValidationError(option, 'come with image', Object.keys(options), 'Name the image again to move it');
   }
 }
 
+/** What null stands for is what a function has when nothing is said. */
+function withoutNulls({
+  script,
+  args,
+  output,
+  ...others
+}: UpdateFunctionOptions): FunctionOptions & { image?: string } {
+  return {
+    ...others,
+    ...(script != null && { script }),
+    ...(args != null && { args }),
+    ...(output != null && { output }),
+  };
+}
+
 /** What is in the package: image, script, arguments, outputs. Returns the tags that it changed. */
 async function updateCode(update: Update): Promise<Record<string, string>> {
   const { context, options, details, signal } = update;
-  const changes = [options.image, options.script, options.args, options.output, options.reserveSeconds];
+  const { image, script: newScript, args, output, fakeRoot, reserveSeconds, runner } = options;
+  const changes = [image, newScript, args, output, fakeRoot, reserveSeconds, runner];
   if (changes.every((change) => change === undefined)) return {};
   const code = await fetchFunctionCode(details, signal);
-  const found = options.image === undefined ? undefined : await findImage(update, options.image);
+  const found = options.image === undefined ? undefined : await findImage(update, options.image, code.spec.platform);
   try {
     const spec = await changedSpec(update, code.spec, found);
     for (const trigger of await triggersOf(context, details.facts, signal)) refuseEndlessLoop(trigger, spec.output);
@@ -108,9 +127,9 @@ async function updateCode(update: Update): Promise<Record<string, string>> {
   }
 }
 
-async function findImage(update: Update, image: string): Promise<FunctionImage> {
+async function findImage(update: Update, image: string, platform: Platform): Promise<FunctionImage> {
   report(update, 'resolve-image', `Resolving ${image}`);
-  return await resolveFunctionImage(image, update.options, update.signal);
+  return await resolveFunctionImage(image, platform, update.options, update.signal);
 }
 
 async function changedSpec(
@@ -118,15 +137,18 @@ async function changedSpec(
   old: FunctionSpec,
   found: FunctionImage | undefined,
 ): Promise<FunctionSpec> {
-  const { args, ...changed } = behaviour({ ...options, args: options.args ?? undefined, script: undefined });
-  const { args: oldArgs, ...rest } = old;
-  const newArgs = options.args === undefined ? oldArgs : args;
+  const changed = behaviour(withoutNulls(options));
+  const { args: oldArgs, output: oldOutput, ...rest } = old;
+  const args = options.args === undefined ? oldArgs : changed.args;
+  const output = options.output === undefined ? oldOutput : changed.output;
   const spec: FunctionSpec = {
     ...rest,
     hasScript: options.script === undefined ? old.hasScript : script !== undefined,
-    ...(newArgs && { args: newArgs }),
-    ...(options.output !== undefined && { output: changed.output }),
+    ...(args && { args }),
+    ...(output && { output }),
+    ...(changed.fakeRoot !== undefined && { fakeRoot: changed.fakeRoot }),
     ...(options.reserveSeconds !== undefined && { reserveMs: changed.reserveMs }),
+    ...(changed.runner && { runner: changed.runner }),
   };
   if (!found || options.image === undefined) return spec;
   const roleArn = options.roleArn ?? details.facts.roleArn;
@@ -135,12 +157,13 @@ async function changedSpec(
 }
 
 async function replaceCode(update: Update, old: FunctionCode, zip: Uint8Array): Promise<void> {
-  const { context, name, undo, signal } = update;
+  const { context, name, details, undo, signal } = update;
+  const { architecture } = details.facts;
   report(update, 'update-function', 'Replacing its package');
-  await context.functions.updateCode(name, zip, signal);
+  await context.functions.updateCode(name, zip, architecture, signal);
   undo.made('the changed package', async () => {
     await waitUntilReady(context, name, new AbortController().signal);
-    await context.functions.updateCode(name, old.zip);
+    await context.functions.updateCode(name, old.zip, architecture);
   });
   report(update, 'wait-until-ready', 'Waiting until Lambda has it');
   await waitUntilReady(context, name, signal);

@@ -22,7 +22,7 @@ export interface InvocationOptions {
   args?: string[];
   /** Variables for this container only; they win over the function's. */
   environment?: Record<string, string>;
-  /** Replaces the function's output targets. */
+  /** Replaces the function's output targets; empty: nothing is staged out. */
   output?: OutputTarget[];
   /** For `preheat`: how long this environment stays busy after the image is in, so that the next event needs another one. */
   holdMs?: number;

@@ -14,11 +14,18 @@ export interface FunctionSpec {
   hasScript: boolean;
   /** Arguments for the image's ENTRYPOINT in place of its CMD; absent: CMD. */
   args?: string[];
-  /** Where the files of the output folder go. Empty: beside the input's bucket under `output/` (the paper, section 3). */
-  output: OutputTarget[];
+  /** Whether containers see themselves as root, or as their image's USER; absent: true. */
+  fakeRoot?: boolean;
+  /** Where the files of the output folder go; absent: to the input's bucket, under `output/` (the paper, section 3). */
+  output?: OutputTarget[];
+  /** Absent: `in-process`. */
+  runner?: RunnerName;
   /** Time kept back from the deadline for stage-out and the reply, in ms. */
   reserveMs: number;
 }
+
+/** {@link FunctionSpec.fakeRoot}, with its default. */
+export const isFakeRoot = ({ fakeRoot = true }: Pick<FunctionSpec, 'fakeRoot'>): boolean => fakeRoot;
 
 /** Where the environments fetch the image's blobs from. */
 export type ImageLocation =
@@ -41,8 +48,9 @@ export interface OutputTarget {
   suffixes?: string[];
 }
 
-/** What starts the user's process in its rootfs: the in-process loader, `inroot`. */
-export type RunnerName = 'in-process';
+/** What starts the user's process in its rootfs: the in-process loader, or the kernel's own namespaces where they are allowed. */
+export type RunnerName = 'in-process' | 'namespaces';
+export const RUNNERS: readonly RunnerName[] = ['in-process', 'namespaces'];
 
 /** Files of the function's zip. */
 export const SPEC_FILE = 'function.json';

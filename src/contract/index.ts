@@ -1,4 +1,5 @@
 export * from './event.js';
 export * from './function-spec.js';
 export * from './outcome.js';
+export * from './script.js';
 export * from './variables.js';

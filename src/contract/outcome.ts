@@ -10,7 +10,8 @@ export interface InvocationResponse {
   coldStart: boolean;
   /** Digest of the manifest that ran, and whether this invocation had to bring it in. */
   image: { digest: string; pulled: boolean };
-  runner: RunnerName;
+  /** What ran the containers; absent if it did not come to that. */
+  runner?: RunnerName;
   outcomes: ContainerOutcome[];
 }
 
@@ -58,7 +59,10 @@ interface ContainerFacts {
   exitCode: number | null;
   /** Name of the signal that ended it, e.g. `SIGKILL`; null otherwise. */
   signal: string | null;
-  /** What was staged out, also after a failure: nothing that the container wrote is lost. */
+  /**
+   * What was staged out, target by target in the order of the files' names; also after a failure: nothing that the
+   * container wrote is lost.
+   */
   outputs: OutputObject[];
   /** How many more were staged out and are not listed, as the response would pass Lambda's limit of 6 MB. */
   outputsOmitted?: number;

@@ -5,6 +5,7 @@ import { removeTree } from '../util/remove-tree.js';
 import { bringsItsOwnRuntime, type FunctionVersion } from './environment/function-version.js';
 import { InvocationLog } from './environment/invocation-log.js';
 import type { LogSink } from './environment/log-sink.js';
+import { MemoryEvents } from './environment/memory-events.js';
 import type { MemoryMonitor, MonitoredGroup } from './environment/memory-monitor.js';
 import { endLine, exitText, reportLine, startLine, timeoutText } from './environment/report.js';
 import {
@@ -72,6 +73,7 @@ export class ExecutionEnvironment {
   readonly #folder: string;
   readonly #logStream = logStreamName(new Date());
   readonly #log: InvocationLog;
+  readonly #memoryEvents: MemoryEvents;
   readonly #credentials: EngineCredentials;
   #runtime: RuntimeProcess | undefined;
   #phase: 'new' | 'busy' | 'frozen' | 'ended' = 'new';
@@ -89,6 +91,7 @@ export class ExecutionEnvironment {
     this.#folder = join(host.runFolder, this.#name);
     this.#credentials = host.credentials.issueSession();
     mkdirSync(join(this.#folder, 'tmp'), { recursive: true, mode: 0o700 });
+    this.#memoryEvents = new MemoryEvents(this.#folder);
     this.#log = new InvocationLog(host.logs.open(target.logGroup, this.#logStream));
   }
 
@@ -216,6 +219,7 @@ export class ExecutionEnvironment {
       limitBytes: this.function.memoryMiB * 1024 ** 2,
       peakBytes: 0,
       outOfMemory: (victim: { isRuntime: boolean }) => {
+        this.#memoryEvents.countKill();
         if (victim.isRuntime) this.#outOfMemory = true;
       },
     };
@@ -271,6 +275,7 @@ export class ExecutionEnvironment {
           runtimeFolder: dirname(this.#host.nodeRuntime),
           programFolder: dirname(process.execPath),
           temporaryFolder: join(this.#folder, 'tmp'),
+          memoryEvents: this.#memoryEvents.file,
           ...(runtimeApi === undefined ? {} : { runtimeApi }),
         }),
     };

@@ -10,7 +10,7 @@ export interface EndFacts {
   signal: NodeJS.Signals | null;
   stdout: OutputTail;
   stderr: OutputTail;
-  /** Evidence that the kernel killed a process for the memory that it used. */
+  /** Evidence that a process was killed for the memory that it used. */
   ranOutOfMemory: boolean;
   /** The function's memory, and the most that the container was seen to hold. */
   memoryBytes: number | undefined;
@@ -36,8 +36,7 @@ const RUNNER_LINE = /^inroot: ([^\n]*)\n?$/;
 /** What a shell answers when SIGKILL ended the program that it waited for (POSIX sh: 128 + signal). */
 const KILLED_BEHIND_SHELL = 128 + 9;
 
-const UNEXPLAINED_KILL =
-  "Nothing here sent it: perhaps the memory ran out faster than it could be seen; then raise the function's memory";
+const UNEXPLAINED_KILL = "Nothing here sent it: perhaps the memory ran out unseen; then raise the function's memory";
 
 /** Why a container failed, from how it ended; undefined if it succeeded. */
 export function causeOfEnd(facts: EndFacts): Failure | undefined {

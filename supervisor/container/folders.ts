@@ -1,29 +1,29 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { INPUT_FOLDER, OUTPUT_FOLDER } from '../../src/contract/index.js';
 import { FileView } from './file-view.js';
-
-/** Files that Docker, too, gives every container from its host. */
-const HOST_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/hostname'] as const;
+import { UNDO_FOLDER } from './undo.js';
 
 /** Where SCAR's users find the further files of a function's package. */
 const EXTRA_PAYLOAD = '/var/task/extra';
 
 /** Paths of the root at which a container finds something else: the runner's and those of {@link makeFolders}. */
-export const MOUNT_POINTS = ['/proc', '/dev', '/sys', '/tmp', EXTRA_PAYLOAD, ...HOST_FILES];
+export const MOUNT_POINTS = ['/proc', '/dev', '/sys', '/tmp', EXTRA_PAYLOAD];
 
 /**
- * What one container finds over its image's files: an empty `/tmp` with the request's folder in it, a `/dev/shm` (Lambda
- * has none, and without it POSIX semaphores and Python's multiprocessing fail), and its own copies of the host's network
- * files, so that it can change them without changing the host's.
+ * What one container finds over its image's files: an empty `/tmp` with the request's folder in it, and a `/dev/shm`
+ * (Lambda has none, and without it POSIX semaphores and Python's multiprocessing fail).
  */
 export interface ContainerFolders {
   /** Paths in the container. */
   request: string;
   input: string;
   output: string;
-  /** Host paths of the same. */
-  host: { tmp: string; request: string; input: string; output: string };
+  /**
+   * Host paths of the same, and of what the runner makes when it needs it: the folder in which it keeps what is changed in the
+   * rootfs, and the file in which it keeps what the container's root did to files.
+   */
+  host: { tmp: string; request: string; input: string; output: string; undo: string; owners: string };
   /** Folder in the container with what the package brings along. */
   extraPayload: string | undefined;
   binds: { host: string; container: string }[];
@@ -48,17 +48,24 @@ export function makeFolders(
   const imageTmp = new FileView(rootfs, []).resolve('/tmp');
   if (imageTmp !== undefined && isFilled(imageTmp)) cpSync(imageTmp, tmp, { recursive: true, verbatimSymlinks: true });
   const request = join(tmp, requestId);
-  for (const name of [INPUT_FOLDER, OUTPUT_FOLDER]) mkdirSync(join(request, name), { recursive: true });
+  mkdirSync(request);
+  for (const name of [INPUT_FOLDER, OUTPUT_FOLDER]) mkdirSync(join(request, name));
   return {
     request: `/tmp/${requestId}`,
     input: `/tmp/${requestId}/${INPUT_FOLDER}`,
     output: `/tmp/${requestId}/${OUTPUT_FOLDER}`,
-    host: { tmp, request, input: join(request, INPUT_FOLDER), output: join(request, OUTPUT_FOLDER) },
+    host: {
+      tmp,
+      request,
+      input: join(request, INPUT_FOLDER),
+      output: join(request, OUTPUT_FOLDER),
+      undo: join(folder, UNDO_FOLDER),
+      owners: join(folder, 'owners'),
+    },
     extraPayload: extraPayload && EXTRA_PAYLOAD,
     binds: [
       { host: tmp, container: '/tmp' },
       { host: shm, container: '/dev/shm' },
-      ...copyHostFiles(folder),
       ...(extraPayload === undefined ? [] : [{ host: extraPayload, container: EXTRA_PAYLOAD }]),
     ],
   };
@@ -70,36 +77,6 @@ function makeOpenFolder(parent: string, name: string): string {
   mkdirSync(path);
   chmodSync(path, 0o1777);
   return path;
-}
-
-function copyHostFiles(folder: string): { host: string; container: string }[] {
-  return HOST_FILES.flatMap((file) => {
-    const content = hostFile(file);
-    if (content === undefined) return [];
-    const host = join(folder, file.slice('/etc/'.length));
-    writeFileSync(host, content);
-    return [{ host, container: file }];
-  });
-}
-
-const hostFiles = new Map<string, Buffer | undefined>();
-
-function hostFile(path: string): Buffer | undefined {
-  if (!hostFiles.has(path)) hostFiles.set(path, readIfThere(path) ?? DEFAULTS[path]);
-  return hostFiles.get(path);
-}
-
-/** Without /etc/hosts, getaddrinfo(3) does not know localhost. */
-const DEFAULTS: Readonly<Record<string, Buffer>> = {
-  '/etc/hosts': Buffer.from('127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n'),
-};
-
-function readIfThere(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 function isFilled(folder: string): boolean {

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import type { FunctionSpec } from '../../src/contract/index.js';
+import { type FunctionSpec, isFakeRoot } from '../../src/contract/index.js';
 import { ImageError, ScarError } from '../../src/errors.js';
 import type { ImageConfig, ImageSource, ResolvedImage } from '../../src/oci/image-source.js';
 import { withFileLock } from '../../src/util/file-lock.js';
@@ -9,12 +9,15 @@ import { formatBytes } from '../../src/util/format-bytes.js';
 import { isProcessAlive, processIdentity } from '../../src/util/process-identity.js';
 import { removeTree } from '../../src/util/remove-tree.js';
 import { MOUNT_POINTS } from './folders.js';
+import { installHostFiles } from './host-files.js';
 
 /** An image that lies unpacked on this disk. */
 export interface CachedImage {
   digest: string;
   /** Host path of the root file system. */
   rootfs: string;
+  /** Host path of a folder for what a runner finds out about the programs in there; it goes when the image goes. */
+  codeCache: string;
   config: ImageConfig;
 }
 
@@ -35,12 +38,13 @@ const EXPECTED_EXPANSION = 3;
 /** Config, manifest and facts of an image: written last, so that a folder with it is complete. */
 const RECORD = 'image.json';
 const ROOTFS = 'rootfs';
+const CODE_CACHE = 'code';
 /** Identities of the processes that use an image. */
 const USERS = 'users';
 const LOCK = 'lock';
 
 /**
- * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>/{rootfs,image.json,users/}`.
+ * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>/{rootfs,image.json,users/,code/}`.
  * One process at a time changes it; an image that a killed process did not finish has no record, and is removed. Others
  * that nobody uses are evicted, longest unused first, when a new one needs the room.
  */
@@ -59,7 +63,7 @@ export class ImageCache {
    * @throws what unpacking throws, `signal.reason` when aborted
    */
   async use(
-    spec: Pick<FunctionSpec, 'imageDigest' | 'platform'>,
+    spec: Pick<FunctionSpec, 'imageDigest' | 'platform' | 'fakeRoot'>,
     open: () => Promise<ImageSource>,
     signal: AbortSignal,
   ): Promise<{ image: CachedImage; pulled: boolean }> {
@@ -75,17 +79,31 @@ export class ImageCache {
         if (!present) await this.#pull(spec, folder, open, signal);
         const config = present ?? readRecord(folder);
         if (!config) throw new ScarError('service', `The image's record in ${folder} vanished while it was unpacked`);
+        installHostFiles(join(folder, ROOTFS));
+        // It is not synced to the disk: a crash of the machine, which no user outlives, may have left anything in it.
+        if (!isInUse(folder)) await removeTree(join(folder, CODE_CACHE));
         markUsed(folder);
         const user = (config.config?.User ?? '').split(':')[0] ?? '';
-        if (!['', 'root', '0'].includes(user)) {
-          this.#log(`the image's USER ${user} cannot be switched to: the container runs as the function's own user`);
+        if (!isFakeRoot(spec) && !['', 'root', '0'].includes(user)) {
+          this.#log(`the image's USER ${user} is not shown: fakeRoot is false, so the function's own user is`);
         }
-        const image = { digest: spec.imageDigest, rootfs: join(folder, ROOTFS), config };
+        const image = {
+          digest: spec.imageDigest,
+          rootfs: join(folder, ROOTFS),
+          codeCache: join(folder, CODE_CACHE),
+          config,
+        };
         this.#ready.set(spec.imageDigest, image);
         return { image, pulled: !present };
       },
       signal,
     );
+  }
+
+  /** Forgets an image whose files are no longer what they were; it is brought in anew when it is used next. */
+  discard({ digest }: CachedImage): void {
+    this.#ready.delete(digest);
+    rmSync(join(this.#folderOf(digest), RECORD), { force: true });
   }
 
   async #pull(

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, posix } from 'node:path';
-import type { FunctionSpec, InvocationOptions } from '../../src/contract/index.js';
+import { type FunctionSpec, type InvocationOptions, isFakeRoot } from '../../src/contract/index.js';
 import type { ImageConfig } from '../../src/oci/image-source.js';
 import { Failure } from '../failure.js';
 import { type ContractValues, containerEnvironment, type VariableSources } from './environment.js';
@@ -16,9 +16,9 @@ const SCRIPT_NAME = 'script';
 
 /** What a container's process is made of. */
 export interface ProcessSources {
-  image: { rootfs: string; config: ImageConfig };
+  image: { rootfs: string; codeCache: string; config: ImageConfig };
   folders: ContainerFolders;
-  spec: Pick<FunctionSpec, 'args' | 'imageReference'>;
+  spec: Pick<FunctionSpec, 'args' | 'imageReference' | 'fakeRoot'>;
   functionScript: Buffer | undefined;
   options: Pick<InvocationOptions, 'script' | 'args'>;
   variables: Pick<VariableSources, 'function' | 'user' | 'event'>;
@@ -29,7 +29,7 @@ export interface ProcessSources {
  * Makes the process that an image, a function and an event describe, and puts on the disk what it needs: its script, and
  * its working directory, which Docker makes too if the image has none.
  *
- * @throws Failure `not-started` if nothing can be run
+ * @throws Failure `not-started` if nothing can be run, or not by the user that the image names
  */
 export function processSpec(sources: ProcessSources): ProcessSpec {
   const { image, folders, spec, options } = sources;
@@ -37,19 +37,23 @@ export function processSpec(sources: ProcessSources): ProcessSpec {
   const view = new FileView(image.rootfs, folders.binds);
   const cwd = posix.join('/', config.WorkingDir ?? '');
   makeWorkingDirectory(cwd, view);
+  const { home, ...user } = imageUser(config.User, view);
   const program = chooseProgram(options, spec, sources.functionScript, config);
   return {
     rootfs: image.rootfs,
+    codeCache: image.codeCache,
     argv: 'argv' in program ? program.argv : installScript(program.script, folders),
     environment: containerEnvironment({
       image: config,
-      home: imageUser(config.User, view).home,
+      home,
       hostname: hostname(),
       ...sources.variables,
       contract: sources.contract,
     }),
     cwd,
     binds: folders.binds,
+    undo: folders.host.undo,
+    appearance: isFakeRoot(spec) ? { ...user, owners: folders.host.owners } : undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { FunctionSpec, InvocationOptions } from '../../src/contract/index.js';
+import { type FunctionSpec, faultOfFirstLine, firstLine, type InvocationOptions } from '../../src/contract/index.js';
 import type { ImageConfig } from '../../src/oci/image-source.js';
 import { Failure } from '../failure.js';
 
@@ -33,30 +33,23 @@ export function chooseProgram(
  * How a script at `path` of the container is run: by the interpreter that its first line names, else by /bin/sh; a binary
  * by itself.
  *
- * @throws Failure `not-started` for what editors leave in a first line and no kernel accepts: CRLF, a byte order mark
+ * @throws Failure `not-started` for a first line that no kernel accepts; the client refuses it too, but not every event is its
  */
 export function scriptCommand(script: Buffer, path: string): [string, ...string[]] {
-  const afterMark = script.subarray(0, 3).equals(BYTE_ORDER_MARK) ? script.subarray(3) : undefined;
-  if (afterMark?.subarray(0, 2).equals(SHEBANG)) {
-    throw unreadable('a byte order mark before #!', 'Save it as UTF-8 without one');
+  const line = firstLine(script);
+  const fault = faultOfFirstLine(line);
+  if (fault) {
+    const { has, remedy } = fault;
+    throw new Failure(
+      'not-started',
+      `The script has ${has} (${JSON.stringify(line)}), so nothing can run it. ${remedy}`,
+    );
   }
   if (script.subarray(0, ELF.length).equals(ELF)) return [path];
-  if (!script.subarray(0, 2).equals(SHEBANG)) return ['/bin/sh', path];
-  const end = script.indexOf(0x0a);
-  const line = script.subarray(2, end === -1 ? undefined : end).toString('utf8');
-  if (line.endsWith('\r')) {
-    throw unreadable(`a first line that ends in CRLF (${JSON.stringify(`#!${line}`)})`, 'Save it with LF line ends');
-  }
   // One argument at most, with its spaces, as Linux has it (execve(2), "Interpreter scripts").
-  const [, interpreter, argument] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
-  if (!interpreter) throw unreadable('a first line with #! and no interpreter', 'Name one, e.g. #!/bin/sh');
+  const [, interpreter, argument] = /^#![ \t]*([^ \t]+)[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+  if (!interpreter) return ['/bin/sh', path];
   return argument ? [interpreter, argument, path] : [interpreter, path];
 }
 
-const SHEBANG = Buffer.from('#!');
 const ELF = Buffer.from('\x7fELF', 'latin1');
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-
-function unreadable(what: string, remedy: string): Failure {
-  return new Failure('not-started', `The script has ${what}, so nothing can run it. ${remedy}`);
-}

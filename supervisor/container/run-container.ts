@@ -31,6 +31,8 @@ export interface Surroundings {
   processes: ContainerProcesses;
   /** The function's memory, in bytes. */
   memoryBytes: number | undefined;
+  /** Files that count the processes that were killed for memory. */
+  killCounters: readonly string[];
   /** What `/tmp` has left, in bytes. */
   freeBytes(): number;
 }
@@ -47,8 +49,8 @@ export async function runContainer(
   program: string,
   surroundings: Surroundings,
 ): Promise<ContainerEnd> {
-  const { processes, log, memoryBytes } = surroundings;
-  const memory = watchMemory(processes, memoryBytes);
+  const { processes, log, memoryBytes, killCounters } = surroundings;
+  const memory = watchMemory(processes, memoryBytes, killCounters);
   const started = new NewProcesses();
   const { child, pid, stdout, stderr } = await start(command);
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;

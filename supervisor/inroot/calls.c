@@ -5,25 +5,27 @@
 #include <linux/stat.h>
 
 #include "guest_memory.h"
+#include "identity.h"
 #include "links.h"
 #include "patch.h"
 #include "paths.h"
+#include "permissions.h"
+#include "superuser.h"
 #include "text.h"
+#include "undo.h"
 #include "view.h"
 
 /* How the call means the last component of its path. */
 static enum last last_of(const struct call *call, const struct rule *rule, int which)
 {
-	uint64_t flags = call->arg[rule->handler_argument];
-
 	switch ((enum change)rule->change) {
-	case CHANGE_ENTRY:
-	case CHANGE_ENTRIES:
-		return LAST_ENTRY;
-	case CHANGE_ENTRY_SECOND:
-		if (which == 1)
+	case CHANGE_CREATES:
+		if (which == rule->change_argument)
 			return LAST_ENTRY;
 		break;
+	case CHANGE_REMOVES:
+	case CHANGE_MOVES:
+		return LAST_ENTRY;
 	case CHANGE_INODE_ITSELF:
 		return LAST_ITSELF;
 	case CHANGE_INODE_FLAGS:
@@ -31,13 +33,11 @@ static enum last last_of(const struct call *call, const struct rule *rule, int w
 	default:
 		break;
 	}
+	const uint64_t flags = call->arg[rule->handler_argument];
 	switch ((enum handler)rule->handler) {
 	case HANDLE_PATHS_ITSELF:
-	case HANDLE_LSTAT:
 		return LAST_ITSELF;
 	case HANDLE_PATHS_FLAGS:
-	case HANDLE_FSTATAT:
-	case HANDLE_STATX:
 		return flags & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
 	case HANDLE_PATHS_FOLLOW:
 		return flags & AT_SYMLINK_FOLLOW ? LAST_FOLLOWED : LAST_ITSELF;
@@ -50,14 +50,14 @@ static enum last last_of(const struct call *call, const struct rule *rule, int w
 
 /*
  * Puts what became of a path (path_to_host()) into the call. After an error the kernel gets a name that is too long for it, so that it can find other
- * faults first, in its own order; dispatch_result() gives the error in place of that one's.
+ * faults first, in its own order; fail_as_translated() gives the error in place of that one's.
  */
 static void set_path(struct call *call, int argument, long translated, char *to)
 {
 	if (translated < 0) {
 		to[0] = '/';
 		link_unfollowable(to + (call->scratch->text[0] == '/'), "x");
-		call->scratch->failure = translated;
+		call->scratch->failure = (int)translated;
 	}
 	if (translated != PATH_SAME)
 		call->arg[argument] = (uint64_t)to;
@@ -175,24 +175,28 @@ static int call_mmap(struct call *call)
 	/* Shared code cannot be patched, and shared or private makes no difference for what is not written to. */
 	if ((flags & MAP_TYPE) == MAP_SHARED && !(protection & PROT_WRITE))
 		flags = (flags & ~MAP_TYPE) | MAP_PRIVATE;
+	protection |= PROT_READ; /* to redirect its system calls, one must see them */
 	long mapped = sys_mmap(call->arg[0], size, protection, flags, fd, offset);
 	if (mapped >= 0 || mapped < -4095)
 		patch_file_mapping((uint64_t)mapped, size, protection, fd, offset);
 	return call_done(call, mapped);
 }
 
-int dispatch(struct call *call)
+/* chroot(2): elsewhere the guest cannot go. */
+static int call_chroot(struct call *call, const struct rule *rule)
 {
-	const struct rule *rule = &syscall_rules[call->number];
+	call->scratch->every_link = true;
+	call_paths(call, rule);
+	return call_done(call, call->scratch->failure ? call->scratch->failure : superuser_chroot(call));
+}
 
+static int handle(struct call *call, const struct rule *rule)
+{
 	switch ((enum handler)rule->handler) {
 	case HANDLE_PATHS:
 	case HANDLE_PATHS_ITSELF:
 	case HANDLE_PATHS_FLAGS:
 	case HANDLE_PATHS_FOLLOW:
-	case HANDLE_LSTAT:
-	case HANDLE_FSTATAT:
-	case HANDLE_STATX:
 	case HANDLE_WATCH:
 		return call_paths(call, rule);
 	case HANDLE_OPEN:
@@ -217,11 +221,27 @@ int dispatch(struct call *call)
 	case HANDLE_SIGMASK_PAIR:
 		return call_sigmask_pair(call, rule->handler_argument);
 	case HANDLE_SOCKET:
-		return call_socket(call, rule->handler_argument);
+		return call_socket(call, rule);
 	case HANDLE_SENDMSG:
 		return call_sendmsg(call);
+	case HANDLE_SENDMMSG:
+		return call_sendmmsg(call);
 	case HANDLE_SOCKET_NAME:
 		return call_socket_name(call);
+	case HANDLE_CREDENTIALS:
+		return call_credentials(call);
+	case HANDLE_CAPGET:
+		return call_capget(call);
+	case HANDLE_CAPSET:
+		return call_capset(call);
+	case HANDLE_PRCTL:
+		return call_prctl(call);
+	case HANDLE_FORK:
+		return call_fork();
+	case HANDLE_SOCKET_OPTION:
+		return call_socket_option(call);
+	case HANDLE_CHROOT:
+		return call_chroot(call, rule);
 	case HANDLE_REFUSE:
 		return call_done(call, -(long)rule->handler_argument);
 	case HANDLE_NOT:
@@ -231,53 +251,91 @@ int dispatch(struct call *call)
 }
 
 /* The size of a symlink is the length of its target: of the one that the guest knows. */
-static void complete_stat(const struct call *call, int dir, uint64_t path, struct stat *stat)
+static void complete_stat(const struct call *call, int dir, const char *path, const struct root_rule *root)
 {
-	if ((stat->st_mode & MODE_TYPE) == MODE_SYMLINK)
-		stat->st_size = (long)link_size(call->scratch, dir, (const char *)path, (uint64_t)stat->st_size);
+	uint64_t buffer = call->arg[root->argument];
+
+	if (root->action == ROOT_STATX) {
+		struct statx *statx = (struct statx *)buffer;
+		if ((statx->stx_mode & MODE_TYPE) == MODE_SYMLINK)
+			statx->stx_size = link_size(call->scratch, dir, path, statx->stx_size);
+	} else {
+		struct stat *stat = (struct stat *)buffer;
+		if ((stat->st_mode & MODE_TYPE) == MODE_SYMLINK)
+			stat->st_size = (long)link_size(call->scratch, dir, path, (uint64_t)stat->st_size);
+	}
 }
 
-static void complete_statx(const struct call *call, struct statx *stat)
+/* Links that were moved, or have a second name, may lead elsewhere from there. */
+static void settle_links(const struct call *call, const struct rule *rule)
 {
-	if ((stat->stx_mode & MODE_TYPE) == MODE_SYMLINK)
-		stat->stx_size = link_size(call->scratch, (int)call->arg[0], (const char *)call->arg[1], stat->stx_size);
+	const char *from = (const char *)call->arg[rule->path[0].path], *to = (const char *)call->arg[rule->path[1].path];
+	int from_dir = call_directory(call, rule, 0), to_dir = call_directory(call, rule, 1);
+
+	link_settle(call->scratch, from_dir, from, to_dir, to);
+	link_settle(call->scratch, to_dir, to, from_dir, from); /* RENAME_EXCHANGE moves what was there, too */
 }
 
 /* What is left to do for a call that succeeded. */
 static void complete(const struct call *call, const struct rule *rule)
 {
-	const uint64_t *arg = call->arg;
+	const struct root_rule *root = &root_rules[call->number];
+	const int argument = rule->path[0].path;
 
-	switch ((enum handler)rule->handler) {
-	case HANDLE_LSTAT:
-		complete_stat(call, AT_FDCWD, arg[0], (struct stat *)arg[1]);
-		return;
-	case HANDLE_FSTATAT:
-		complete_stat(call, (int)arg[0], arg[1], (struct stat *)arg[2]);
-		return;
-	case HANDLE_STATX:
-		complete_statx(call, (struct statx *)arg[4]);
-		return;
-	default:
-		break;
+	if (root->action == ROOT_STAT || root->action == ROOT_STATX) {
+		if (argument == NO_ARGUMENT)
+			complete_stat(call, (int)call->arg[0], "", root);
+		else
+			complete_stat(call, call_directory(call, rule, 0), (const char *)call->arg[argument], root);
+	} else if (rule->path[1].path != NO_ARGUMENT) {
+		settle_links(call, rule);
 	}
-	if (rule->change != CHANGE_ENTRIES && rule->change != CHANGE_ENTRY_SECOND)
-		return;
-	const char *from = (const char *)arg[rule->path[0].path], *to = (const char *)arg[rule->path[1].path];
-	int from_dir = call_directory(call, rule, 0), to_dir = call_directory(call, rule, 1);
-	link_settle(call->scratch, from_dir, from, to_dir, to);
-	link_settle(call->scratch, to_dir, to, from_dir, from); /* RENAME_EXCHANGE moves what was there, too */
 }
 
-int dispatch_result(struct call *call, const long *guest)
+/* A call with a path that could not be translated: set_path() */
+static long fail_as_translated(const struct call *call)
 {
-	if (call->scratch->failure && call->number == -ENAMETOOLONG)
-		return call_done(call, call->scratch->failure);
-	if (call_again(call, call->number)) {
-		memcpy(call, guest, offsetof(struct call, scratch));
-		return dispatch(call);
+	long result = call_perform(call);
+
+	return result == -ENAMETOOLONG ? call->scratch->failure : result;
+}
+
+/* Performs a call that was prepared, with all that goes with it. */
+static long perform(struct call *call, const struct rule *rule)
+{
+	long result = undo_before(call, rule);
+
+	if (result)
+		return result;
+	result = identity_on ? superuser(call, rule) : call_perform(call);
+	if (result >= 0) {
+		undo_after(call, rule, result);
+		complete(call, rule);
 	}
-	if (call->number == 0)
-		complete(call, &syscall_rules[guest[0]]);
-	return CALL_DONE;
+	return result;
+}
+
+/* Whether a call that carries a path, changes files or shows them is performed here; others are left to entry.S. */
+static bool is_performed_here(const struct call *call, const struct rule *rule)
+{
+	return rule->path[0].path != NO_ARGUMENT || rule->change != CHANGE_NOTHING || root_rules[call->number].action != ROOT_NOTHING;
+}
+
+int dispatch(struct call *call)
+{
+	const struct rule *rule = &syscall_rules[call->number];
+	const struct call guest = *call;
+
+	for (;;) {
+		int answer = handle(call, rule);
+		if (answer == CALL_DONE || !is_performed_here(call, rule))
+			return answer;
+		if (call->scratch->failure)
+			return call_done(call, fail_as_translated(call));
+		long result = perform(call, rule);
+		bool way_opened = result == -EACCES && identity_on && permissions_open_way(call, rule);
+		if (!way_opened && !call_again(call, result))
+			return call_done(call, result);
+		*call = guest;
+	}
 }

@@ -7,7 +7,7 @@
 #include "kernel.h"
 
 /* The kernel allows 64 KiB of program headers; real programs have a dozen. */
-#define PROGRAM_HEADER_LIMIT 256
+#define PROGRAM_HEADER_LIMIT 64
 
 struct elf_headers {
 	Elf64_Ehdr file;

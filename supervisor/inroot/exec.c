@@ -1,8 +1,11 @@
 #include "exec.h"
 
 #include "calls.h"
+#include "code_cache.h"
 #include "elf.h"
 #include "guest_memory.h"
+#include "identity.h"
+#include "owners.h"
 #include "paths.h"
 #include "signals.h"
 #include "text.h"
@@ -11,8 +14,12 @@
 /* The last argument; the byte 1 keeps it apart from anything that somebody would type. A number follows: how many strings. */
 #define MARK "\001inroot "
 
-/* The strings, in order; then host and guest path of each mount, and the mark. Their number is even, which keeps the stack aligned. */
-enum { STATE_ROOT, STATE_UNDO, STATE_HOST, STATE_NAME, STATE_CLOSE, STATE_FIXED };
+/*
+ * The strings, in order; then host and guest path of each mount, and the mark. Their number is even, with an empty one if need be: so the
+ * program's stack stays aligned when they are taken off it.
+ */
+enum { STATE_ROOT, STATE_UNDO, STATE_HOST, STATE_NAME, STATE_CLOSE, STATE_IDENTITY, STATE_OWNERS, STATE_CACHE, STATE_STRINGS };
+#define STATE_FIXED (STATE_STRINGS | 1)
 
 static bool is_space(char c)
 {
@@ -81,20 +88,22 @@ static long check_elf(struct scratch *scratch, int fd)
 	return sys_faccessat(AT_FDCWD, scratch->path[1], 0);
 }
 
+/* Opened first and then looked at: to walk the path takes most of the time. O_NONBLOCK, because it may be a pipe. */
 static long open_executable(const char *host, int *fd)
 {
 	struct stat stat;
-	long error = sys_fstatat(AT_FDCWD, host, &stat, 0);
 
+	*fd = (int)sys_openat(AT_FDCWD, host, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+	if (*fd < 0)
+		return *fd == -ENXIO ? -EACCES : *fd; /* a socket */
+	long error = sys_fstat(*fd, &stat);
+	if (!error && (stat.st_mode & MODE_TYPE) != MODE_REGULAR)
+		error = -EACCES;
+	if (!error)
+		error = sys_faccessat(AT_FDCWD, host, ACCESS_EXECUTE);
 	if (error)
-		return error;
-	if ((stat.st_mode & MODE_TYPE) != MODE_REGULAR)
-		return -EACCES;
-	error = sys_faccessat(AT_FDCWD, host, ACCESS_EXECUTE);
-	if (error)
-		return error;
-	*fd = (int)sys_openat(AT_FDCWD, host, O_RDONLY | O_CLOEXEC, 0);
-	return *fd < 0 ? *fd : 0;
+		sys_close(*fd);
+	return error;
 }
 
 /* From a host path in scratch->path[0], of which scratch->extra[1] is the guest's name, to something that runs. */
@@ -222,15 +231,21 @@ long exec_program(struct scratch *scratch, const struct program *program, char *
 		vector[i] = (char *)program->prefix[i];
 	count += argc > 1 ? argc - 1 : 0;
 
+	if (!identity_to_text(scratch->extra[0], PATH_MAX))
+		return -E2BIG;
 	close_fd[0] = 0;
 	if (program->close_fd >= 0)
 		text_number(close_fd, "", (uint64_t)program->close_fd);
 	char **state = vector + count;
+	state[STATE_FIXED - 1] = "";
 	state[STATE_ROOT] = (char *)view.root;
 	state[STATE_UNDO] = (char *)view.undo;
 	state[STATE_HOST] = (char *)program->host;
 	state[STATE_NAME] = (char *)program->name;
 	state[STATE_CLOSE] = close_fd;
+	state[STATE_IDENTITY] = scratch->extra[0];
+	state[STATE_OWNERS] = (char *)owners_path();
+	state[STATE_CACHE] = (char *)code_cache_text();
 	state += STATE_FIXED;
 	for (int i = 0; i < view.mounts; i++) {
 		if (is_system_mount(&view.mount[i]))
@@ -261,13 +276,16 @@ bool exec_incarnate(int argc, char **argv, struct incarnation *incarnation)
 	incarnation->host = view_keep(state[STATE_HOST]);
 	incarnation->name = view_keep(state[STATE_NAME]);
 	incarnation->close_fd = (int)text_to_number(state[STATE_CLOSE]);
-	bool kept = view.root && view.undo && incarnation->host && incarnation->name;
+	const char *owners = view_keep(state[STATE_OWNERS]);
+	bool kept = view.root && view.undo && incarnation->host && incarnation->name && owners &&
+		    identity_from_text(state[STATE_IDENTITY]) && code_cache_from_text(state[STATE_CACHE]);
 	view.root_length = kept ? text_length(view.root) : 0;
 	view_add_system_mounts();
 	for (int i = STATE_FIXED; i + 1 < count && kept; i += 2)
 		kept = view_add_mount(state[i], state[i + 1]);
 	if (!kept)
 		fail(125, "too many or too long paths in the command line", NULL);
+	owners_open(owners);
 	/* What is left of argv is the guest's, and the kernel shows it as that. */
 	memset(state[0], 0, (size_t)(mark + text_length(mark) - state[0]));
 	return true;

@@ -2,7 +2,7 @@
 
 #include "text.h"
 
-/* End of user space with 4 levels of page tables and with 5 (Documentation/arch/x86/x86_64/mm.rst). */
+/* User space ends here or before (Documentation/arch/x86/x86_64/mm.rst, Documentation/arch/arm64/memory.rst). */
 #define USER_END (1UL << 56)
 
 /* The first page is never mapped (vm.mmap_min_addr), and its first words, as NULL, would mean something else to the calls below. */

@@ -8,12 +8,13 @@
 #include <linux/fcntl.h>
 #include <linux/limits.h>
 #include <linux/mman.h>
+#include <linux/time_types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "arch/x86_64/signal_frame.h"
-#include "arch/x86_64/syscall.h"
+#include "signal_frame.h"
+#include "syscall.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
@@ -23,11 +24,17 @@
 
 /* From headers that a freestanding program cannot mix (bits/, asm/fcntl.h, asm/signal.h). */
 #define MODE_TYPE 0170000
+#define MODE_PERMISSIONS 07777
+#define MODE_SET_UID 04000
+#define MODE_SET_GID 02000
+#define MODE_CHARACTER 0020000
+#define MODE_BLOCK 0060000
 #define MODE_DIRECTORY 0040000
 #define MODE_REGULAR 0100000
 #define MODE_SYMLINK 0120000
 #define MODE_SOCKET 0140000
 #define ACCESS_EXECUTE 1
+#define ACCESS_WRITE 2
 #define ENTRY_UNKNOWN 0
 #define ENTRY_DIRECTORY 4
 #define ENTRY_LINK 10
@@ -43,6 +50,11 @@ static inline long sys_read(int fd, void *to, size_t size)
 static inline long sys_pread(int fd, void *to, size_t size, uint64_t offset)
 {
 	return raw_syscall(__NR_pread64, fd, (long)to, (long)size, (long)offset, 0, 0);
+}
+
+static inline long sys_pwrite(int fd, const void *from, size_t size, uint64_t offset)
+{
+	return raw_syscall(__NR_pwrite64, fd, (long)from, (long)size, (long)offset, 0, 0);
 }
 
 static inline long sys_write(int fd, const void *from, size_t size)
@@ -120,9 +132,24 @@ static inline long sys_sigprocmask(int how, const uint64_t *set, uint64_t *old)
 	return raw_syscall(__NR_rt_sigprocmask, how, (long)set, (long)old, MASK_SIZE, 0, 0);
 }
 
+static inline long sys_prctl(int option, long argument)
+{
+	return raw_syscall(__NR_prctl, option, argument, 0, 0, 0, 0);
+}
+
 static inline long sys_getpid(void)
 {
 	return raw_syscall(__NR_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline uint32_t sys_geteuid(void)
+{
+	return (uint32_t)raw_syscall(__NR_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline uint32_t sys_getegid(void)
+{
+	return (uint32_t)raw_syscall(__NR_getegid, 0, 0, 0, 0, 0, 0);
 }
 
 static inline long sys_gettid(void)
@@ -145,19 +172,19 @@ static inline long sys_mkdirat(int dir, const char *path, int mode)
 	return raw_syscall(__NR_mkdirat, dir, (long)path, mode, 0, 0, 0);
 }
 
+static inline long sys_fchmodat(int dir, const char *path, uint32_t mode)
+{
+	return raw_syscall(__NR_fchmodat, dir, (long)path, mode, 0, 0, 0);
+}
+
+static inline long sys_fallocate(int fd, uint64_t offset, uint64_t size)
+{
+	return raw_syscall(__NR_fallocate, fd, 0, (long)offset, (long)size, 0, 0);
+}
+
 static inline long sys_symlinkat(const char *target, int dir, const char *path)
 {
 	return raw_syscall(__NR_symlinkat, (long)target, dir, (long)path, 0, 0, 0);
-}
-
-static inline long sys_renameat(int from_dir, const char *from, int to_dir, const char *to)
-{
-	return raw_syscall(__NR_renameat2, from_dir, (long)from, to_dir, (long)to, 0, 0);
-}
-
-static inline long sys_unlinkat(int dir, const char *path, int flags)
-{
-	return raw_syscall(__NR_unlinkat, dir, (long)path, flags, 0, 0, 0);
 }
 
 /* include/linux/dirent.h */
@@ -182,6 +209,58 @@ static inline long sys_dup(int fd)
 static inline long sys_fcntl(int fd, int command, long argument)
 {
 	return raw_syscall(__NR_fcntl, fd, command, argument, 0, 0, 0);
+}
+
+static inline long sys_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	return raw_syscall(__NR_linkat, from_dir, (long)from, to_dir, (long)to, flags, 0);
+}
+
+static inline long sys_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return raw_syscall(__NR_renameat, from_dir, (long)from, to_dir, (long)to, 0, 0);
+}
+
+static inline long sys_unlinkat(int dir, const char *path, int flags)
+{
+	return raw_syscall(__NR_unlinkat, dir, (long)path, flags, 0, 0, 0);
+}
+
+static inline long sys_fchmod(int fd, uint32_t mode)
+{
+	return raw_syscall(__NR_fchmod, fd, mode, 0, 0, 0, 0);
+}
+
+static inline long sys_ftruncate(int fd, uint64_t size)
+{
+	return raw_syscall(__NR_ftruncate, fd, (long)size, 0, 0, 0, 0);
+}
+
+static inline long sys_flock(int fd, int operation)
+{
+	return raw_syscall(__NR_flock, fd, operation, 0, 0, 0, 0);
+}
+
+/* `times`: access and modification, each in seconds and nanoseconds. */
+static inline long sys_futimens(int fd, const int64_t times[4])
+{
+	return raw_syscall(__NR_utimensat, fd, 0, (long)times, 0, 0, 0);
+}
+
+/* `vector`: addresses and sizes. */
+static inline long sys_writev(int fd, const void *vector, int count)
+{
+	return raw_syscall(__NR_writev, fd, (long)vector, count, 0, 0, 0);
+}
+
+static inline long sys_copy_file_range(int from, int to, size_t size)
+{
+	return raw_syscall(__NR_copy_file_range, from, 0, to, 0, (long)size, 0);
+}
+
+static inline long sys_sendfile(int to, int from, size_t size)
+{
+	return raw_syscall(__NR_sendfile, to, from, 0, (long)size, 0, 0);
 }
 
 __attribute__((noreturn)) static inline void sys_exit(int code)

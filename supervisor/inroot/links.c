@@ -251,7 +251,7 @@ int call_readlink(struct call *call, const struct rule *rule)
 	if (length >= 0) {
 		answer[length] = 0;
 		if (own && text_equal(own, "/exe"))
-			length = text_copy(answer, PATH_MAX, view.exe);
+			length = path_own_exe(answer);
 		else
 			length = link_to_guest(answer);
 	}
@@ -282,10 +282,13 @@ int call_symlink(struct call *call, const struct rule *rule)
 		call->arg[argument] = (uint64_t)path;
 	}
 	/* The kernel says what is wrong with an empty target, and with the place of the link. */
-	if (length && *path && !directory_of(dir, path, scratch->walked)) {
-		if (store(scratch, scratch->walked, target, stored))
-			return call_done(call, -ENAMETOOLONG);
-		call->arg[0] = (uint64_t)stored;
-	}
+	if (!length || !*path)
+		return CALL_PERFORM;
+	long error = directory_of(dir, path, scratch->walked);
+	if (error == -EXDEV)
+		return CALL_PERFORM;
+	if (error ? link_unfollowable(stored, target) : store(scratch, scratch->walked, target, stored))
+		return call_done(call, -ENAMETOOLONG);
+	call->arg[0] = (uint64_t)stored;
 	return CALL_PERFORM;
 }

@@ -5,10 +5,16 @@
  * incarnation maps the program and its interpreter, redirects their system calls (patch.h), and jumps to them.
  */
 #include <linux/auxvec.h>
+#include <linux/prctl.h>
 
+#include "code_cache.h"
 #include "elf.h"
 #include "exec.h"
+#include "identity.h"
+#include "namespaces.h"
+#include "owners.h"
 #include "paths.h"
+#include "probe.h"
 #include "signals.h"
 #include "text.h"
 #include "view.h"
@@ -19,13 +25,26 @@ enum { EXIT_OWN = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char help[] =
-	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] ROOT PROGRAM [ARG...]\n"
+	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--user UID:GID[,GROUP]... [--owners HOST]] [--undo HOST]\n"
+	"              [--cache HOST] [--namespaces] ROOT PROGRAM [ARG...]\n"
+	"       inroot --probe\n"
 	"       inroot --help\n"
 	"\n"
 	"Runs PROGRAM of the root file system ROOT, without privileges.\n"
 	"\n"
 	"  --bind HOST GUEST  the host's HOST appears as GUEST in the root (the host's /proc, /dev and /sys always do)\n"
 	"  --chdir GUEST      working directory in the root; default: the present one if it is in there, else /\n"
+	"  --user UID:GID[,GROUP]...\n"
+	"                     the program sees itself as this user and, while it is root, may become others, give files away and make\n"
+	"                     devices; an appearance: nothing is permitted that was not. Default: the truth\n"
+	"  --owners HOST      the host's file in which all processes of a container keep what their root did to files; made if it is\n"
+	"                     missing. Default: that is not remembered\n"
+	"  --undo HOST        keeps in HOST, a folder that is made when it is needed, what is changed in the root;\n"
+	"                     it must be of the root's file system\n"
+	"  --namespaces       by the kernel's namespaces and mounts, where they are allowed, and not inside the program\n"
+	"  --probe            prints what this place allows, as JSON: 0, or the errno that a try was answered with\n"
+	"  --cache HOST       folder of the host that keeps what is found out about programs, which makes them start faster; made if\n"
+	"                     missing, and of use only for programs and libraries that are older. Default: nothing is kept\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -72,31 +91,33 @@ static void set_auxiliary(uint64_t *vector, const struct elf_image *program, con
 		case AT_EXECFN:
 			vector[1] = (uint64_t)name;
 			break;
+		default:
+			identity_in_auxiliary(vector);
 		}
 	}
 }
 
-/* ps(1) and pkill(1) know the process by the name of its program. prctl(2) is denied on Lambda. */
+/* ps(1) and pkill(1) know the process by the name of its program. On Lambda prctl(2) is denied, and writing to /proc takes longer. */
 static void set_process_name(const char *name)
 {
+	name = path_name(name);
+	if (!sys_prctl(PR_SET_NAME, (long)name))
+		return;
 	int fd = (int)sys_openat(AT_FDCWD, "/proc/self/comm", O_WRONLY | O_CLOEXEC, 0);
-
 	if (fd < 0)
 		return;
-	name = path_name(name);
 	sys_write(fd, name, text_length(name));
 	sys_close(fd);
 }
 
-static void set_own_exe(int fd)
+/* A program without a path of its own is named as the kernel names it, while its descriptor is open. */
+static void set_own_exe(const struct incarnation *incarnation, int fd)
 {
-	char *exe = work.extra[0];
-
-	if (path_of_descriptor(fd, exe, PATH_MAX) < 0)
-		text_copy(exe, PATH_MAX, "/");
-	view.exe_host = view_keep(exe);
-	if (path_to_guest(exe, PATH_MAX) < 0 || !view.exe_host || !(view.exe = view_keep(exe)))
-		fail(EXIT_OWN, "path too long", exe);
+	view.exe_host = incarnation->host;
+	if (incarnation->close_fd >= 0 && path_of_descriptor(fd, work.extra[0], PATH_MAX) > 0)
+		view.exe_host = view_keep(work.extra[0]);
+	if (!view.exe_host)
+		fail(EXIT_OWN, "path too long", work.extra[0]);
 }
 
 /* Maps one ELF file; it can only fail if the file changed since exec_find() looked at it, or memory is short. */
@@ -126,7 +147,7 @@ static struct handover run_guest(uint64_t *stack, const struct incarnation *inca
 	struct elf_image program, interpreter = {0};
 
 	int fd = open_program(incarnation->host, incarnation->name);
-	set_own_exe(fd);
+	set_own_exe(incarnation, fd);
 	load(fd, incarnation->name, &program, work.text);
 	sys_close(fd);
 	if (incarnation->close_fd >= 0)
@@ -171,6 +192,15 @@ static const char *canonical(const char *path, int flags)
 	if (length <= 0)
 		return NULL;
 	return view_keep(length == 1 ? "" : to);
+}
+
+/* Without effect where the folder cannot be made. */
+static void use_cache(const char *path)
+{
+	sys_mkdirat(AT_FDCWD, path, 0700);
+	path = canonical(path, O_DIRECTORY);
+	if (path)
+		code_cache_open(path);
 }
 
 static const char *environment(char **envp, const char *name)
@@ -276,21 +306,39 @@ static void enter_directory(const char *chdir)
 __attribute__((noreturn)) static void command_line(int argc, char **argv, char **envp)
 {
 	const char *chdir = NULL;
+	bool namespaces = false;
 	int at = 1;
 
 	view_add_system_mounts();
 	view.undo = "";
-	view.exe = view.exe_host = "/";
+	view.exe_host = "/";
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		const char *option = argv[at];
 		if (text_equal(option, "--help")) {
 			sys_write(1, help, sizeof help - 1);
 			sys_exit(0);
+		} else if (text_equal(option, "--probe")) {
+			probe();
+		} else if (text_equal(option, "--namespaces")) {
+			namespaces = true;
 		} else if (text_equal(option, "--bind") && at + 2 < argc) {
 			add_bind(argv[at + 1], argv[at + 2]);
 			at += 2;
 		} else if (text_equal(option, "--chdir") && at + 1 < argc) {
 			chdir = argv[++at];
+		} else if (text_equal(option, "--undo") && at + 1 < argc) {
+			view.undo = argv[++at];
+			if (view.undo[0] != '/')
+				usage("--undo: must be an absolute path", view.undo);
+		} else if (text_equal(option, "--user") && at + 1 < argc) {
+			if (!identity_start(argv[++at]))
+				usage("--user: must be UID:GID[,GROUP]..., all numbers", argv[at]);
+		} else if (text_equal(option, "--owners") && at + 1 < argc) {
+			if (owners_create(argv[++at]))
+				usage("--owners: cannot be made", argv[at]);
+			owners_open(canonical(argv[at], 0));
+		} else if (text_equal(option, "--cache") && at + 1 < argc) {
+			use_cache(argv[++at]);
 		} else if (text_equal(option, "--")) {
 			at++;
 			break;
@@ -307,6 +355,8 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	for (int i = 0; i < view.mounts; i++)
 		if (!text_equal(view.mount[i].host, view.mount[i].guest))
 			make_mount_point(&view.mount[i]);
+	if (namespaces)
+		namespaces_enter();
 	enter_directory(chdir);
 
 	struct program program;
@@ -319,7 +369,9 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	} else if (*name) {
 		error = find_along_path(name, path ? path : DEFAULT_PATH, &program);
 	}
-	if (!error) {
+	if (!error && namespaces) {
+		error = sys_execve(program.name, argv + at, envp);
+	} else if (!error) {
 		argc -= at;
 		if (argc + EXEC_EXTRA > SCRATCH_VECTOR)
 			fail(EXIT_OWN, "too many arguments", NULL);
@@ -335,6 +387,14 @@ __attribute__((noreturn)) static void command_line(int argc, char **argv, char *
 	     name);
 }
 
+/* Pages of 16 and 64 KiB exist on arm64, but not on Lambda. */
+static void check_page_size(char **envp)
+{
+	for (const uint64_t *vector = auxiliary_vector(envp); vector[0] != AT_NULL; vector += 2)
+		if (vector[0] == AT_PAGESZ && vector[1] != PAGE_SIZE)
+			fail(EXIT_OWN, "needs a kernel with memory pages of 4 KiB", NULL);
+}
+
 /* Called by _start (arch/.../entry.S) with the initial stack. */
 HIDDEN struct handover start(uint64_t *stack);
 
@@ -344,6 +404,7 @@ struct handover start(uint64_t *stack)
 	char **argv = (char **)(stack + 1);
 	struct incarnation incarnation;
 
+	check_page_size(argv + argc + 1);
 	work.every_link = true; /* nobody would try again after the kernel */
 	if (!exec_incarnate(argc, argv, &incarnation))
 		command_line(argc, argv, argv + argc + 1);

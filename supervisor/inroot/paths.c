@@ -136,6 +136,17 @@ static bool own_proc_to_host(const char *guest, enum last last, char *to, long *
 	return true;
 }
 
+/* Found out when it is asked for, which few programs do: to ask /proc is a noticeable part of an exec. */
+long path_own_exe(char *to)
+{
+	int fd = (int)sys_openat(AT_FDCWD, view.exe_host, O_PATH | O_CLOEXEC, 0);
+	long length = fd < 0 ? text_copy(to, PATH_MAX, view.exe_host) : path_of_descriptor(fd, to, PATH_MAX);
+
+	if (fd >= 0)
+		sys_close(fd);
+	return length < 0 ? length : path_to_guest(to, PATH_MAX);
+}
+
 long path_plain_to_host(const char *guest, enum last last, char *to)
 {
 	const struct mount *mount = path_mount(guest);
@@ -153,6 +164,11 @@ long path_plain_to_host(const char *guest, enum last last, char *to)
 	else
 		length = text_join(to, PATH_MAX, view.root, guest);
 	return length < 0 ? length : 0;
+}
+
+bool path_in_root(const char *host)
+{
+	return path_within(host, view.root, view.root_length) && !mount_of_host(host);
 }
 
 bool path_in_view(const char *host)
@@ -297,17 +313,23 @@ long path_text_to_host(struct scratch *scratch, int dir, enum last last, char *t
  * Copies the path to scratch->text. False if there is none to translate: no path at all (utimensat(fd, NULL, ...)) or an empty one, which mean
  * the descriptor, or one that the kernel will find fault with.
  */
-static bool read_path(struct scratch *scratch, uint64_t address)
+static bool read_path(struct scratch *scratch, uint64_t address, char *to)
 {
+	to[0] = 0;
 	return address && guest_read_text(scratch->text, PATH_MAX, address) > 0;
 }
 
 long path_to_host(struct scratch *scratch, int dir, uint64_t address, enum last last, char *to)
 {
-	return read_path(scratch, address) ? path_text_to_host(scratch, dir, last, to) : PATH_SAME;
+	return read_path(scratch, address, to) ? path_text_to_host(scratch, dir, last, to) : PATH_SAME;
 }
 
 long path_to_host_within(struct scratch *scratch, int dir, uint64_t address, enum last last, uint64_t resolve, char *to)
 {
-	return read_path(scratch, address) ? walk(scratch, dir, last, resolve, to) : PATH_SAME;
+	if (!read_path(scratch, address, to))
+		return PATH_SAME;
+	long result = walk(scratch, dir, last, resolve, to);
+	if (result == PATH_SAME)
+		text_copy(to, PATH_MAX, scratch->text);
+	return result;
 }

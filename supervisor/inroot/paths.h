@@ -15,12 +15,16 @@ enum last {
 	LAST_ENTRY,    /* the name in its directory, to be made or removed: it stays as it is written */
 };
 
+/* The kernel's own limit: MAXSYMLINKS (include/linux/namei.h). */
+#define SYMLINK_LIMIT 40
+
 /* What path_to_host() answers when it does not fail. */
 enum { PATH_SAME, PATH_CHANGED };
 
 /*
  * Translates the path that the guest has at `address`, relative to `dir` (a descriptor or AT_FDCWD), into `to` (PATH_MAX bytes).
- * PATH_SAME: the kernel may as well be given the guest's own pointer. PATH_CHANGED: `to` is a host path, absolute or relative to `dir`. Or -errno.
+ * PATH_SAME: the kernel may as well be given the guest's own pointer; `to` has the same text, "" for a pointer that is NULL. PATH_CHANGED: `to` is
+ * a host path, absolute or relative to `dir`. Or -errno.
  * Uses scratch->text, pending, walked and link.
  */
 HIDDEN long path_to_host(struct scratch *scratch, int dir, uint64_t address, enum last last, char *to);
@@ -40,6 +44,9 @@ HIDDEN long path_plain_to_host(const char *guest, enum last last, char *to);
  */
 HIDDEN long path_to_guest(char *path, size_t capacity);
 
+/* Whether a host path lies in the root (and not in a mount). */
+HIDDEN bool path_in_root(const char *host);
+
 /* Whether the guest has a name for a host path: it lies in the root or in a mount. */
 HIDDEN bool path_in_view(const char *host);
 
@@ -54,6 +61,9 @@ HIDDEN long path_of_descriptor(int dir, char *to, size_t capacity);
  * other path. See proc(5).
  */
 HIDDEN const char *path_in_own_proc(const char *path);
+
+/* What /proc/self/exe is as a link: the program's canonical guest path, in PATH_MAX bytes. Its length or -errno. */
+HIDDEN long path_own_exe(char *to);
 
 HIDDEN const char *path_skip_slashes(const char *path);
 

@@ -23,9 +23,6 @@
 #define PATHS_ITSELF HANDLE_PATHS_ITSELF, 0
 #define PATHS_FLAGS(flags) HANDLE_PATHS_FLAGS, flags
 #define PATHS_FOLLOW(flags) HANDLE_PATHS_FOLLOW, flags
-#define LSTAT HANDLE_LSTAT, 0
-#define FSTATAT(flags) HANDLE_FSTATAT, flags
-#define STATX(flags) HANDLE_STATX, flags
 #define WATCH(flags) HANDLE_WATCH, flags
 #define OPENAT2 HANDLE_OPENAT2, 0
 #define READLINK HANDLE_READLINK, 0
@@ -39,7 +36,15 @@
 #define SIGMASK_PAIR(argument) HANDLE_SIGMASK_PAIR, argument
 #define SOCKET(argument) HANDLE_SOCKET, argument
 #define SENDMSG HANDLE_SENDMSG, 0
+#define SENDMMSG HANDLE_SENDMMSG, 0
 #define SOCKET_NAME HANDLE_SOCKET_NAME, 0
+#define CREDENTIALS HANDLE_CREDENTIALS, 0
+#define CAPGET HANDLE_CAPGET, 0
+#define CAPSET HANDLE_CAPSET, 0
+#define PRCTL HANDLE_PRCTL, 0
+#define FORK HANDLE_FORK, 0
+#define SOCKET_OPTION HANDLE_SOCKET_OPTION, 0
+#define CHROOT HANDLE_CHROOT, 0
 #define REFUSE(error) HANDLE_REFUSE, error
 
 #define AT(dir, path) {dir, path}
@@ -49,20 +54,31 @@
 #define NOTHING CHANGE_NOTHING, 0
 #define OPENS(flags) CHANGE_OPENS, flags
 #define OPENS_HOW CHANGE_OPENS_HOW, 2
-#define CONTENT_OR_ENTRY CHANGE_CONTENT_OR_ENTRY, 0
+#define OVERWRITES CHANGE_OVERWRITES, 0
 #define CONTENT CHANGE_CONTENT, 0
-#define ENTRY CHANGE_ENTRY, 0
-#define ENTRY_SECOND CHANGE_ENTRY_SECOND, 0
-#define ENTRIES CHANGE_ENTRIES, 0
+#define CREATES(path) CHANGE_CREATES, path
+#define REMOVES CHANGE_REMOVES, 0
+#define MOVES CHANGE_MOVES, 0
 #define INODE CHANGE_INODE, 0
 #define INODE_ITSELF CHANGE_INODE_ITSELF, 0
 #define INODE_FLAGS(flags) CHANGE_INODE_FLAGS, flags
 #define DESCRIPTOR CHANGE_DESCRIPTOR, 0
-#define SOCKET_FILE CHANGE_SOCKET_FILE, 0
+#define ATTRIBUTES CHANGE_ATTRIBUTES, 0
 
 #define CALL(name, handler, first, second, change) [__NR_##name] = {handler, {first, second}, change},
+#define AS_ROOT(name, action, argument)
 
 const struct rule syscall_rules[SYSCALL_TABLE_SIZE] = {
-#include "arch/x86_64/syscalls.def"
+#include "syscalls_arch.def"
+#include "syscalls.def"
+};
+
+#undef CALL
+#undef AS_ROOT
+#define CALL(name, handler, first, second, change)
+#define AS_ROOT(name, action, argument) [__NR_##name] = {ROOT_##action, argument},
+
+const struct root_rule root_rules[SYSCALL_TABLE_SIZE] = {
+#include "syscalls_arch.def"
 #include "syscalls.def"
 };

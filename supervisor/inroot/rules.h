@@ -12,10 +12,7 @@ enum handler {
 	HANDLE_PATHS_ITSELF, /* a final symlink is not followed */
 	HANDLE_PATHS_FLAGS,  /* ... if the argument has AT_SYMLINK_NOFOLLOW */
 	HANDLE_PATHS_FOLLOW, /* ... unless the argument has AT_SYMLINK_FOLLOW */
-	HANDLE_LSTAT,
-	HANDLE_FSTATAT,
-	HANDLE_STATX,
-	HANDLE_WATCH,
+	HANDLE_WATCH,	     /* ... if it has IN_DONT_FOLLOW */
 	HANDLE_OPENAT2,
 	HANDLE_READLINK,
 	HANDLE_SYMLINK,
@@ -28,24 +25,33 @@ enum handler {
 	HANDLE_SIGMASK_PAIR,
 	HANDLE_SOCKET,
 	HANDLE_SENDMSG,
+	HANDLE_SENDMMSG,
 	HANDLE_SOCKET_NAME,
+	HANDLE_CREDENTIALS,
+	HANDLE_CAPGET,
+	HANDLE_CAPSET,
+	HANDLE_PRCTL,
+	HANDLE_FORK,
+	HANDLE_SOCKET_OPTION,
+	HANDLE_CHROOT,
 	HANDLE_REFUSE,
 };
 
+/* What a call may change in the root: what is there must be kept first (undo.h). */
 enum change {
 	CHANGE_NOTHING,
-	CHANGE_OPENS,		  /* with the open(2) flags in the argument */
-	CHANGE_OPENS_HOW,	  /* with a struct open_how */
-	CHANGE_CONTENT_OR_ENTRY,  /* creat */
-	CHANGE_CONTENT,		  /* of the file, through symlinks */
-	CHANGE_ENTRY,		  /* a name in a directory: the first path */
-	CHANGE_ENTRY_SECOND,	  /* ... the second path */
-	CHANGE_ENTRIES,		  /* ... both */
-	CHANGE_INODE,		  /* mode, times, attributes; through symlinks */
-	CHANGE_INODE_ITSELF,	  /* ... not through them */
-	CHANGE_INODE_FLAGS,	  /* ... as AT_SYMLINK_NOFOLLOW in the argument says */
-	CHANGE_DESCRIPTOR,	  /* the inode behind argument 0 */
-	CHANGE_SOCKET_FILE,	  /* bind(2) of an AF_UNIX address */
+	CHANGE_OPENS,	      /* as the open(2) flags in the argument say */
+	CHANGE_OPENS_HOW,     /* as a struct open_how says */
+	CHANGE_OVERWRITES,    /* creat(2): opens with O_CREAT, O_WRONLY and O_TRUNC */
+	CHANGE_CONTENT,	      /* of the file that the first path leads to */
+	CHANGE_CREATES,	      /* the name that the path of this number says, where there is none */
+	CHANGE_REMOVES,	      /* the name that the first path says */
+	CHANGE_MOVES,	      /* the first path's name to the second's */
+	CHANGE_INODE,	      /* mode, owner, times; where the path leads to */
+	CHANGE_INODE_ITSELF,  /* ... of the symlink, if it is one */
+	CHANGE_INODE_FLAGS,   /* ... as AT_SYMLINK_NOFOLLOW in the argument says */
+	CHANGE_DESCRIPTOR,    /* ... of what argument 0 is open on */
+	CHANGE_ATTRIBUTES,    /* extended attributes and flags, of the path or, without one, of argument 0 */
 };
 
 /* An argument number below stands for "none" or, as a descriptor, for the working directory. */
@@ -65,5 +71,26 @@ struct rule {
 _Static_assert(sizeof(struct rule) == SYSCALL_RULE_SIZE, "entry.S indexes the table");
 
 extern HIDDEN const struct rule syscall_rules[SYSCALL_TABLE_SIZE];
+
+/* What the call does besides for a guest with an identity: superuser.c. */
+enum root_action {
+	ROOT_NOTHING,
+	ROOT_STAT,
+	ROOT_STATX,
+	ROOT_OWNER,
+	ROOT_MODE,
+	ROOT_CREATE,
+	ROOT_NODE,
+	ROOT_OPEN,
+	ROOT_REMOVE,
+	ROOT_ATTRIBUTE,
+};
+
+struct root_rule {
+	uint8_t action;
+	uint8_t argument;
+};
+
+extern HIDDEN const struct root_rule root_rules[SYSCALL_TABLE_SIZE];
 
 #endif

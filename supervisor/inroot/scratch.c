@@ -13,7 +13,7 @@ struct slot {
 	/* The stack grows down from `buffers`. Signal handlers of the guest may run on it, so it is not small. */
 	uint8_t stack[SLOT_SIZE - sizeof(struct scratch)];
 	struct scratch buffers;
-} __attribute__((aligned(4096)));
+} __attribute__((aligned(16)));
 
 _Static_assert(sizeof(struct slot) == SLOT_SIZE, "slots are whole pages");
 _Static_assert(sizeof(struct scratch) % 16 == 0, "the stack's top is aligned");
@@ -26,6 +26,11 @@ static int holder[SLOTS];
 static struct slot *slot_of(const struct call *call)
 {
 	return (struct slot *)((uint8_t *)call->scratch - offsetof(struct slot, buffers));
+}
+
+static bool is_pooled(const struct slot *slot)
+{
+	return (uint64_t)slot - (uint64_t)slots < sizeof slots;
 }
 
 static struct slot *take_free(void)
@@ -72,7 +77,7 @@ void scratch_release(struct call *call)
 {
 	struct slot *slot = slot_of(call);
 
-	if (slot >= slots && slot < slots + SLOTS)
+	if (is_pooled(slot))
 		__atomic_store_n(&holder[slot - slots], FREE, __ATOMIC_RELEASE);
 	else
 		sys_munmap((uint64_t)slot, SLOT_SIZE);
@@ -82,6 +87,6 @@ void scratch_used_by_exec(struct call *call)
 {
 	struct slot *slot = slot_of(call);
 
-	if (slot >= slots && slot < slots + SLOTS)
+	if (is_pooled(slot))
 		__atomic_store_n(&holder[slot - slots], (int)sys_getpid(), __ATOMIC_RELAXED);
 }

@@ -2,7 +2,7 @@
 
 #include "calls.h"
 #include "guest_memory.h"
-#include "patch.h"
+#include "redirect.h"
 #include "text.h"
 
 #define TRAP_BIT (1UL << (SIGNAL_TRAP - 1))
@@ -44,11 +44,16 @@ static void set_guest_action(int pid, const struct kernel_sigaction *action)
 	guest_trap[which].pid = pid;
 }
 
-__attribute__((noreturn)) static void die_of_trap(void)
+static void set_own_action(uint64_t handler, uint64_t flags)
 {
-	struct kernel_sigaction action = {HANDLER_DEFAULT, ACTION_RESTORER, (uint64_t)signal_restorer, 0};
+	struct kernel_sigaction action = {handler, flags | ACTION_RESTORER, (uint64_t)signal_restorer, 0};
 
 	sys_sigaction(SIGNAL_TRAP, &action, NULL);
+}
+
+__attribute__((noreturn)) static void die_of_trap(void)
+{
+	set_own_action(HANDLER_DEFAULT, 0);
 	sys_tgkill((int)sys_getpid(), (int)sys_gettid(), SIGNAL_TRAP);
 	sys_exit(128 + SIGNAL_TRAP);
 }
@@ -72,13 +77,13 @@ static void guest_trap_arrived(int signal, struct signal_info *info, struct sign
 	((void (*)(int, struct signal_info *, struct signal_context *))action.handler)(signal, info, context);
 }
 
-/* Sends a trapped `syscall` the way of the others: on to entry.S, with the address of its stub. */
+/* A trap that stands for a system call leads to its trampoline. */
 static void on_trap(int signal, struct signal_info *info, struct signal_context *context)
 {
-	uint64_t stub = patch_stub_of(trap_site(context));
+	uint64_t to = redirect_of_trap(trap_site(context));
 
-	if (stub)
-		resume_at_stub(context, stub);
+	if (to)
+		resume_at(context, to);
 	else
 		guest_trap_arrived(signal, info, context);
 }
@@ -86,13 +91,7 @@ static void on_trap(int signal, struct signal_info *info, struct signal_context 
 static void install(void)
 {
 	/* SA_ONSTACK: a goroutine's stack is too small for a signal frame, and Go has a signal stack for each thread. */
-	struct kernel_sigaction action = {
-		.handler = (uint64_t)on_trap,
-		.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | ACTION_RESTORER,
-		.restorer = (uint64_t)signal_restorer,
-	};
-
-	sys_sigaction(SIGNAL_TRAP, &action, NULL);
+	set_own_action((uint64_t)on_trap, SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER);
 }
 
 void signals_start(void)
@@ -107,12 +106,28 @@ void signals_start(void)
 	sys_sigprocmask(SIG_UNBLOCK, &mask, NULL);
 }
 
+static volatile bool trap_arrived;
+
+static void note_trap(int signal)
+{
+	trap_arrived = signal == SIGNAL_TRAP;
+}
+
+bool signals_probe(void)
+{
+	struct kernel_sigaction action = {0};
+
+	signals_start();
+	action.handler = (uint64_t)note_trap;
+	set_guest_action((int)sys_getpid(), &action);
+	sys_tgkill((int)sys_getpid(), (int)sys_gettid(), SIGNAL_TRAP);
+	return trap_arrived;
+}
+
 void signals_before_exec(void)
 {
-	struct kernel_sigaction ignore = {HANDLER_IGNORE, ACTION_RESTORER, (uint64_t)signal_restorer, 0};
-
 	if (guest_action((int)sys_getpid())->handler == HANDLER_IGNORE)
-		sys_sigaction(SIGNAL_TRAP, &ignore, NULL);
+		set_own_action(HANDLER_IGNORE, 0);
 }
 
 void signals_after_exec(void)

@@ -13,6 +13,9 @@ HIDDEN void signals_before_exec(void);
 /* Takes it back, when that failed. */
 HIDDEN void signals_after_exec(void);
 
+/* Whether a SIGTRAP arrives. For a process that does nothing else. */
+HIDDEN bool signals_probe(void);
+
 /* Where a handler returns to: rt_sigreturn (entry.S). */
 HIDDEN void signal_restorer(void);
 

@@ -6,6 +6,7 @@
 #include "guest_memory.h"
 #include "paths.h"
 #include "text.h"
+#include "undo.h"
 
 #define FAMILY_UNIX 1
 #define NAME_OFFSET offsetof(struct sockaddr_un, sun_path)
@@ -18,6 +19,10 @@ struct message_header {
 	uint64_t rest[5];
 };
 
+/* struct mmsghdr is a header and how much of the message was sent; the kernel takes so many at once (net/socket.c, UIO_MAXIOV). */
+#define MESSAGE_STRIDE (sizeof(struct message_header) + 8)
+#define MESSAGE_LIMIT 1024
+
 /*
  * Translates an address into scratch->block. Returns its new length, 0 if it is no path, or -errno. A host path too long for
  * sun_path goes by way of a descriptor of its directory, which the caller closes after the call (*dir, or -1).
@@ -29,6 +34,7 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 	char *host = scratch->path[0];
 
 	*dir = -1;
+	host[0] = 0;
 	if (!address || length <= NAME_OFFSET || length > sizeof *to)
 		return 0;
 	if (guest_read(to, address, length))
@@ -37,6 +43,7 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 		return 0;
 	memcpy(scratch->text, to->sun_path, length - NAME_OFFSET);
 	scratch->text[length - NAME_OFFSET] = 0;
+	scratch->every_link = true; /* the kernel may be asked on the guest's stack, where nobody would try again */
 	long result = path_text_to_host(scratch, AT_FDCWD, call->number == __NR_bind ? LAST_ENTRY : LAST_FOLLOWED, host);
 	if (result < 0)
 		return result;
@@ -62,60 +69,99 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 	return (long)NAME_OFFSET + size + 1;
 }
 
-static long perform(const struct call *call)
+/* bind(2), connect(2), sendto(2) */
+int call_socket(struct call *call, const struct rule *rule)
 {
-	return raw_syscall(call->number, (long)call->arg[0], (long)call->arg[1], (long)call->arg[2], (long)call->arg[3], (long)call->arg[4],
-			   (long)call->arg[5]);
+	const int argument = rule->handler_argument;
+	int dir;
+	long length = translate_address(call, call->arg[argument], call->arg[argument + 1], &dir);
+
+	if (length < 0)
+		return call_done(call, length);
+	if (length == 0)
+		return CALL_NATIVE;
+	call->arg[argument] = (uint64_t)call->scratch->block;
+	call->arg[argument + 1] = (uint64_t)length;
+	if (dir < 0)
+		return CALL_PERFORM;
+	long result = undo_before(call, rule);
+	if (!result)
+		result = call_perform(call);
+	sys_close(dir);
+	return call_done(call, result);
 }
 
-/* bind(2), connect(2), sendto(2) */
-int call_socket(struct call *call, int argument)
+/* Reads a message's header and puts its translated address into it: translate_address() */
+static long translate_message(struct call *call, uint64_t address, struct message_header *header, int *dir)
 {
-	const uint64_t address = call->arg[argument], size = call->arg[argument + 1];
-	long result;
-
-	do {
-		int dir;
-		result = translate_address(call, address, size, &dir);
-		if (result == 0)
-			return CALL_NATIVE;
-		if (result < 0)
-			continue;
-		call->arg[argument] = (uint64_t)call->scratch->block;
-		call->arg[argument + 1] = (uint64_t)result;
-		if (dir < 0)
-			return CALL_PERFORM;
-		result = perform(call);
-		sys_close(dir);
-	} while (call_again(call, result));
-	return call_done(call, result);
+	*dir = -1;
+	if (guest_read(header, address, sizeof *header))
+		return -EFAULT;
+	long length = translate_address(call, header->name, (uint64_t)(uint32_t)header->name_length, dir);
+	if (length > 0) {
+		header->name = (uint64_t)call->scratch->block;
+		header->name_length = (int)length;
+	}
+	return length;
 }
 
 /* sendmsg(2) */
 int call_sendmsg(struct call *call)
 {
 	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
-	const uint64_t address = call->arg[1];
-	long result;
+	int dir;
+	long length = translate_message(call, call->arg[1], header, &dir);
 
-	do {
-		int dir;
-		if (guest_read(header, address, sizeof *header))
-			return call_done(call, -EFAULT);
-		result = translate_address(call, header->name, (uint64_t)(uint32_t)header->name_length, &dir);
-		if (result == 0)
-			return CALL_NATIVE;
-		if (result < 0)
-			continue;
-		header->name = (uint64_t)call->scratch->block;
-		header->name_length = (int)result;
-		call->arg[1] = (uint64_t)header;
-		if (dir < 0)
-			return CALL_PERFORM;
-		result = perform(call);
-		sys_close(dir);
-	} while (call_again(call, result));
+	if (length < 0)
+		return call_done(call, length);
+	if (length == 0)
+		return CALL_NATIVE;
+	call->arg[1] = (uint64_t)header;
+	if (dir < 0)
+		return CALL_PERFORM;
+	long result = call_perform(call);
+	sys_close(dir);
 	return call_done(call, result);
+}
+
+static bool has_path(struct call *call, uint64_t message)
+{
+	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
+	int dir;
+	long length = translate_message(call, message, header, &dir);
+
+	if (dir >= 0)
+		sys_close(dir);
+	return length != 0;
+}
+
+/* sendmmsg(2): one by one, if any of the messages goes to a path. What could not be sent shows in the number of those that were. */
+int call_sendmmsg(struct call *call)
+{
+	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
+	const uint64_t messages = call->arg[1];
+	const uint32_t count = (uint32_t)call->arg[2] < MESSAGE_LIMIT ? (uint32_t)call->arg[2] : MESSAGE_LIMIT;
+	uint32_t sent = 0;
+	long result = 0;
+
+	while (sent < count && !has_path(call, messages + sent * MESSAGE_STRIDE))
+		sent++;
+	if (sent == count)
+		return CALL_NATIVE;
+	for (sent = 0; sent < count; sent++) {
+		const uint64_t at = messages + sent * MESSAGE_STRIDE;
+		int dir;
+		result = translate_message(call, at, header, &dir);
+		if (result >= 0)
+			result = raw_syscall(__NR_sendmsg, (long)call->arg[0], (long)header, (long)call->arg[3], 0, 0, 0);
+		if (dir >= 0)
+			sys_close(dir);
+		if (result >= 0 && guest_write(at + sizeof *header, &result, sizeof(uint32_t)))
+			result = -EFAULT;
+		if (result < 0)
+			break;
+	}
+	return call_done(call, sent ? (long)sent : result);
 }
 
 /* getsockname(2), getpeername(2) */

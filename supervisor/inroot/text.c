@@ -1,17 +1,11 @@
 #include "text.h"
 
+#include "copy.h"
+
 void *memcpy(void *to, const void *from, size_t size)
 {
-	void *result = to;
-
-	/* "rep movsb" is what the architecture makes fast (ERMSB); aarch64 gets a plain loop. */
-#ifdef __x86_64__
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
-#else
-	for (size_t i = 0; i < size; i++)
-		((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
-#endif
-	return result;
+	copy_bytes(to, from, size);
+	return to;
 }
 
 void *memmove(void *to, const void *from, size_t size)
@@ -28,10 +22,7 @@ void *memmove(void *to, const void *from, size_t size)
 
 void *memset(void *to, int byte, size_t size)
 {
-	volatile uint8_t *out = to; /* volatile: or the compiler makes this loop a call of memset */
-
-	while (size--)
-		*out++ = (uint8_t)byte;
+	fill_bytes(to, byte, size);
 	return to;
 }
 
@@ -129,14 +120,21 @@ size_t text_number(char *to, const char *prefix, uint64_t number)
 	return length;
 }
 
-long text_to_number(const char *text)
+const char *text_read_number(const char *text, uint64_t *number)
 {
-	long number = 0;
 	int digits = 0;
 
-	for (; *text >= '0' && *text <= '9' && digits < 10; text++, digits++)
-		number = number * 10 + (*text - '0');
-	return digits && digits < 10 && !*text ? number : -1;
+	for (*number = 0; text[digits] >= '0' && text[digits] <= '9' && digits <= 20; digits++)
+		*number = *number * 10 + (uint64_t)(text[digits] - '0');
+	return digits && digits <= 20 ? text + digits : NULL;
+}
+
+long text_to_number(const char *text)
+{
+	uint64_t number;
+	const char *end = text_read_number(text, &number);
+
+	return end && !*end && end - text < 10 ? (long)number : -1;
 }
 
 void fail(int code, const char *what, const char *which)

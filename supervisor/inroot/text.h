@@ -33,6 +33,9 @@ HIDDEN size_t text_number(char *to, const char *prefix, uint64_t number);
 /* Reads decimal digits up to a NUL; -1 if there are none, or anything else, or more than 9. */
 HIDDEN long text_to_number(const char *text);
 
+/* Reads decimal digits up to anything else: where that is, or NULL if there are none or more than 20. */
+HIDDEN const char *text_read_number(const char *text, uint64_t *number);
+
 /* One line on stderr, `inroot: <what>: <which>`, and the end of the process. */
 __attribute__((noreturn)) HIDDEN void fail(int code, const char *what, const char *which);
 

@@ -74,11 +74,11 @@ static bool map_tables(struct unwind *unwind)
 			header = &unwind->segment[i];
 	if (header)
 		segment = segment_with(unwind, PT_LOAD, header->p_offset);
-	if (!segment || header->p_filesz < sizeof(struct header) || header->p_offset % 4)
+	if (!segment || header->p_offset % 4)
 		return false;
 	uint64_t from = PAGE_DOWN(header->p_offset), to = segment->p_offset + segment->p_filesz;
 	struct stat stat;
-	if (sys_fstat(unwind->fd, &stat) || to > (uint64_t)stat.st_size)
+	if (sys_fstat(unwind->fd, &stat) || to > (uint64_t)stat.st_size || to - header->p_offset < sizeof(struct header))
 		return false;
 	unwind->map_size = to - from;
 	long mapped = sys_mmap(0, unwind->map_size, PROT_READ, MAP_PRIVATE, unwind->fd, from);

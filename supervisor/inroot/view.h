@@ -20,9 +20,8 @@ struct mount {
 struct view {
 	const char *root; /* canonical host path, no final slash: "" when it is the host's own root */
 	size_t root_length;
-	const char *undo; /* always "": keeps the number of state words even (exec.c), as the program's stack alignment needs */
-	const char *exe;  /* guest path of the running program, canonical */
-	const char *exe_host;
+	const char *undo; /* host path of the folder that keeps what is changed in the root (keep.h), or "" */
+	const char *exe_host; /* path of the running program */
 	struct mount mount[MOUNT_LIMIT];
 	int mounts;
 };

@@ -5,9 +5,6 @@
 #include "links.h"
 #include "text.h"
 
-/* The kernel's own limit: MAXSYMLINKS (include/linux/namei.h). */
-#define SYMLINK_LIMIT 40
-
 struct walk {
 	struct scratch *scratch;
 	const char *rest; /* what is still to be walked, in scratch->pending */

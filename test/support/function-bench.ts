@@ -170,7 +170,6 @@ function makeSpec(
     imageLocation: { type: 's3', bucket: IMAGES_BUCKET, prefix },
     platform: PLATFORM,
     hasScript: script !== undefined,
-    output: [],
     reserveMs: 1_000,
     ...spec,
   };
@@ -198,11 +197,13 @@ export class FunctionEnvironment {
   ) {
     this.#log = log;
     this.#socket = socket;
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => {
       const reply = JSON.parse(line) as Reply;
       this.#waiting.get(reply.id)?.(reply);
     });
-    socket.on('error', () => {});
+    // Of a process that was killed; that it ended is told below. The lines have an error of their own.
+    for (const emitter of [socket, lines]) emitter.on('error', () => {});
     process.on('exit', () => {
       for (const [id, answer] of this.#waiting) answer({ id, error: { message: 'The environment ended' } });
     });

@@ -1,6 +1,10 @@
+import type { FunctionDescription } from '../function-description.js';
 import type { InvocationFailureReason } from '../invocation-result.js';
 import { type CostEstimate, estimateCost, gbSeconds } from '../pricing.js';
 import type { MapItem } from './item.js';
+
+/** What the price of its time depends on. */
+type FunctionSize = Pick<FunctionDescription, 'memoryMiB' | 'architecture'>;
 
 /** How far a run is. */
 export interface MapProgress {
@@ -58,6 +62,7 @@ export class Tally {
   #startedAt: number | undefined;
   #endedAt: number | undefined;
   #memoryMiB = 0;
+  #architecture: FunctionSize['architecture'] = 'x86_64';
   #concurrency = 0;
   #listingDone = false;
   #started = 0;
@@ -82,8 +87,9 @@ export class Tally {
     this.#startedAt = this.#clock();
   }
 
-  runsWith(memoryMiB: number, concurrency: number): void {
+  runsWith({ memoryMiB, architecture }: FunctionSize, concurrency: number): void {
     this.#memoryMiB = memoryMiB;
+    this.#architecture = architecture;
     this.#concurrency = concurrency;
   }
 
@@ -154,7 +160,7 @@ export class Tally {
       memoryMiB: this.#memoryMiB,
       billedMs: this.#billedMs,
       gbSeconds: used,
-      costUsd: estimateCost(used, this.#billedRequests),
+      costUsd: estimateCost(this.#architecture, used, this.#billedRequests),
       wallMs: this.#startedAt === undefined ? 0 : (this.#endedAt ?? this.#clock()) - this.#startedAt,
     };
   }

@@ -1,4 +1,12 @@
-import { killQuietly, processesOf, readChildren, readMemory, readProcessTable } from './process-table.js';
+import {
+  killQuietly,
+  type ProcessRow,
+  processesOf,
+  readChildren,
+  readMemory,
+  readProcessTable,
+  readUnreclaimableBytes,
+} from './process-table.js';
 
 /** What the monitor looks after: one environment while it works. */
 export interface MonitoredGroup {
@@ -7,8 +15,8 @@ export interface MonitoredGroup {
   readonly limitBytes: number;
   /** The highest use seen since {@link MemoryMonitor.watch}, in bytes; the monitor writes it. */
   peakBytes: number;
-  /** Told after the largest process was killed for lack of memory. */
-  outOfMemory(victim: { pid: number; isRuntime: boolean }): void;
+  /** Told before a process is killed for lack of memory: who waits for its end can know then why it ended. */
+  outOfMemory(victim: { isRuntime: boolean }): void;
 }
 
 /** How often memory is sampled, in ms: what grows faster than its limit allows within this time is seen late. */
@@ -20,22 +28,28 @@ const WHOLE_TABLE_EVERY = 10;
 /** At most this share of the engine's time goes into sampling; with very many processes the interval grows instead. */
 const MAX_SHARE = 0.05;
 
+interface Members {
+  /** Those that the last pass over the whole table found. */
+  pids: readonly number[];
+  /** Those that were killed, {@link identity identified}; on a busy machine it takes a while until they are gone. */
+  readonly killed: Set<string>;
+}
+
 /**
  * Samples the memory of all working environments, and enforces MemorySize as a memory cgroup would: the largest process
- * is killed.
+ * is killed, and the next one only when the rest is still too large without it.
  *
  * Counted are the pages that are each process's own, and the largest file mapping once: a cgroup, too, charges a page
  * that several processes share only once.
  */
 export class MemoryMonitor {
-  /** With the processes that the last pass over the whole table found. */
-  readonly #groups = new Map<MonitoredGroup, readonly number[]>();
+  readonly #groups = new Map<MonitoredGroup, Members>();
   #samples = 0;
   #timer: NodeJS.Timeout | undefined;
 
   watch(group: MonitoredGroup): void {
     group.peakBytes = 0;
-    this.#groups.set(group, []);
+    this.#groups.set(group, { pids: [], killed: new Set() });
     this.#timer ??= this.#schedule(INTERVAL_MS);
   }
 
@@ -61,18 +75,15 @@ export class MemoryMonitor {
 
   #sample(): void {
     const table = this.#samples++ % WHOLE_TABLE_EVERY === 0 ? readProcessTable() : undefined;
-    for (const group of [...this.#groups.keys()]) {
+    for (const [group, members] of this.#groups) {
       if (group.leader === 0) continue;
-      if (table) this.#groups.set(group, pidsOf(table, group.leader));
-      const { usedBytes, largest } = measure(withDescendants([group.leader, ...(this.#groups.get(group) ?? [])]));
-      group.peakBytes = Math.max(group.peakBytes, usedBytes);
-      if (usedBytes > group.limitBytes && largest !== undefined) killLargest(group, largest);
+      if (table) members.pids = processesOf(table, group.leader).map((row) => row.pid);
+      const bytes = usedBytes(withDescendants([group.leader, ...members.pids]));
+      group.peakBytes = Math.max(group.peakBytes, bytes);
+      if (bytes > group.limitBytes) enforceLimit(group, members.killed);
     }
   }
 }
-
-const pidsOf = (...arguments_: Parameters<typeof processesOf>): number[] =>
-  processesOf(...arguments_).map((row) => row.pid);
 
 function withDescendants(pids: readonly number[]): Set<number> {
   const all = new Set(pids);
@@ -81,27 +92,31 @@ function withDescendants(pids: readonly number[]): Set<number> {
   return all;
 }
 
-/** Numbers are used again: what is killed must be in the group now. */
-function killLargest(group: MonitoredGroup, pid: number): void {
-  if (!pidsOf(readProcessTable(), group.leader).includes(pid)) return;
-  killQuietly(pid);
-  group.outOfMemory({ pid, isRuntime: pid === group.leader });
+/** Kills the largest process if the group is too large; looks anew, as a number seen before may be somebody else's now. */
+function enforceLimit(group: MonitoredGroup, killed: Set<string>): void {
+  const living = processesOf(readProcessTable(), group.leader).filter(
+    (row) => !row.zombie && !killed.has(identity(row)),
+  );
+  if (usedBytes(living.map((row) => row.pid)) <= group.limitBytes) return;
+  const sizes = living.map((row) => readUnreclaimableBytes(row.pid));
+  const victim = living[sizes.indexOf(Math.max(...sizes))];
+  if (!victim) return;
+  killed.add(identity(victim));
+  group.outOfMemory({ isRuntime: victim.pid === group.leader });
+  killQuietly(victim.pid);
 }
 
-function measure(pids: Iterable<number>): { usedBytes: number; largest: number | undefined } {
+/** Numbers are used again, but not within one tick of the clock. */
+const identity = ({ pid, started }: ProcessRow): string => `${pid}/${started}`;
+
+function usedBytes(pids: Iterable<number>): number {
   let own = 0;
   let shared = 0;
-  let largest: number | undefined;
-  let most = -1;
   for (const pid of pids) {
     const memory = readMemory(pid);
     if (!memory) continue;
     own += memory.own;
     shared = Math.max(shared, memory.shared);
-    if (memory.own > most) {
-      most = memory.own;
-      largest = pid;
-    }
   }
-  return { usedBytes: own + shared, largest };
+  return own + shared;
 }

@@ -112,6 +112,33 @@ export function readChildren(pid: number): number[] {
   }
 }
 
+/**
+ * Stops the descendants of a stopped process group that have left it, and gives them back. Whoever has a signal pending forks
+ * no more (copy_process, kernel/fork.c), so that none is missed that a main thread has forked.
+ */
+export function stopThoseWhoLeft(leader: number): ProcessRow[] {
+  const stopped: ProcessRow[] = [];
+  const found = new Set([leader]);
+  // A set's iterator visits what is added meanwhile.
+  for (const pid of found) {
+    for (const child of readChildren(pid)) {
+      const row = readProcess(child);
+      if (!row || row.zombie) continue;
+      if (row.group !== leader) {
+        killQuietly(child, 'SIGSTOP');
+        stopped.push(row);
+      }
+      found.add(child);
+    }
+  }
+  return stopped;
+}
+
+/** Whether it still runs: its number alone may be somebody else's by now. */
+export function lives({ pid, started }: ProcessRow): boolean {
+  return readProcess(pid)?.started === started;
+}
+
 /** Memory of one process in bytes (proc_pid_statm(5)): what is its own, and what it maps from files or shares. */
 export function readMemory(pid: number): { own: number; shared: number } | undefined {
   try {
@@ -120,6 +147,22 @@ export function readMemory(pid: number): { own: number; shared: number } | undef
     return { own: (Number(resident) - pages) * PAGE_BYTES, shared: pages * PAGE_BYTES };
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * What only the end of a process gives back, in bytes (proc_pid_status(5)). By that the kernel takes its victim for lack of
+ * memory (oom_badness, mm/oom_kill.c): pages of files count there too, but were taken back before it came to that.
+ */
+export function readUnreclaimableBytes(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    return [...status.matchAll(/^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB$/gm)].reduce(
+      (sum, [, kibibytes]) => sum + Number(kibibytes) * 1024,
+      0,
+    );
+  } catch {
+    return 0;
   }
 }
 

@@ -4,7 +4,7 @@ import type { RuntimeApiPort, RuntimeApiServer } from '../runtime-api/server.js'
 import { type RuntimeAnswer, type RuntimeInvocation, RuntimeSession } from '../runtime-api/session.js';
 import type { Guard } from './guard.js';
 import type { InvocationLog } from './invocation-log.js';
-import { killQuietly } from './process-table.js';
+import { killQuietly, lives, type ProcessRow, stopThoseWhoLeft } from './process-table.js';
 import type { Reaper } from './reaper.js';
 
 /** What happens to a runtime while somebody waits for it. */
@@ -47,6 +47,8 @@ export class RuntimeProcess {
   #waiter: ((signal: RuntimeSignal) => void) | undefined;
   #over: RuntimeSignal | undefined;
   #ending: Promise<void> | undefined;
+  /** Stopped one by one, as they left the process group. */
+  #stopped: readonly ProcessRow[] = [];
 
   /**
    * Starts a runtime. A program that cannot be started is reported by {@link next}.
@@ -132,11 +134,15 @@ export class RuntimeProcess {
 
   /** Between invocations nothing of a function runs. */
   freeze(): void {
-    if (this.#ending === undefined && this.leader) killQuietly(-this.leader, 'SIGSTOP');
+    if (this.#ending !== undefined || !this.leader) return;
+    killQuietly(-this.leader, 'SIGSTOP');
+    this.#stopped = stopThoseWhoLeft(this.leader);
   }
 
   thaw(): void {
-    if (this.#ending === undefined && this.leader) killQuietly(-this.leader, 'SIGCONT');
+    if (this.#ending !== undefined || !this.leader) return;
+    for (const row of this.#stopped) if (lives(row)) killQuietly(row.pid, 'SIGCONT');
+    killQuietly(-this.leader, 'SIGCONT');
   }
 
   /** Kills the runtime and all that it started; resolves when they are gone. */

@@ -26,13 +26,15 @@ export interface VariableSources {
   /** Set for runtimes that reach the Runtime API by TCP. */
   readonly runtimeApi?: string;
   readonly temporaryFolder: string;
+  /** Path of the file that counts the processes that were killed for lack of memory. */
+  readonly memoryEvents: string;
 }
 
 /**
  * The whole environment of a runtime's process: what Lambda sets
- * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), the function's own variables, and two
- * for what is different here: AWS_ENDPOINT_URL (a numeric address makes the SDK choose path style by itself) and TMPDIR,
- * as there is no /tmp of its own. Nothing of the engine's own environment is passed on.
+ * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), the function's own variables, and three
+ * for what is different here: AWS_ENDPOINT_URL (a numeric address makes the SDK choose path style by itself), TMPDIR, as
+ * there is no /tmp of its own, and LAMBDA_LOCAL_MEMORY_EVENTS, as the kernel does not know of the limit. Nothing of the engine's own environment is passed on.
  */
 export function environmentVariables(sources: VariableSources): Record<string, string> {
   const { function: target, credentials, region } = sources;
@@ -42,6 +44,7 @@ export function environmentVariables(sources: VariableSources): Record<string, s
     PATH: `${sources.programFolder}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/opt/bin`,
     ...target.variables,
     TMPDIR: sources.temporaryFolder,
+    LAMBDA_LOCAL_MEMORY_EVENTS: sources.memoryEvents,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_ENDPOINT_URL: sources.endpoint,

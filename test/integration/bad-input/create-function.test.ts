@@ -40,13 +40,16 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
     return `docker-archive:${archive}`;
   }
 
-  /** An index with images for other platforms only. */
-  async function foreignIndex(): Promise<string> {
-    const image = await layout({
+  const foreignImage = (architecture: string) =>
+    layout({
       configure: (config) => {
-        config.architecture = 'arm64';
+        config.architecture = architecture;
       },
     });
+
+  /** An index with images for other platforms only. */
+  async function foreignIndex(): Promise<string> {
+    const image = await foreignImage('arm64');
     const index = join(image.slice('oci:'.length), 'index.json');
     const { manifests } = JSON.parse(readFileSync(index, 'utf8'));
     const platforms = [{ architecture: 'arm64' }, { architecture: 's390x' }].map((platform) => ({
@@ -73,13 +76,7 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
     },
     {
       name: 'wrong architecture',
-      options: async () => ({
-        image: await layout({
-          configure: (config) => {
-            config.architecture = 'arm64';
-          },
-        }),
-      }),
+      options: async () => ({ image: await foreignImage('arm64') }),
       code: 'image-unsupported',
       says: [/no image for linux\/amd64/, /it has linux\/arm64/, /--platform linux\/amd64/],
     },
@@ -88,6 +85,12 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
       options: async () => ({ image: await foreignIndex() }),
       code: 'image-unsupported',
       says: [/no image for linux\/amd64/, /it has linux\/arm64, linux\/s390x/, /--platform linux\/amd64/],
+    },
+    {
+      name: 'a function for a machine that the engine is not',
+      options: async () => ({ image: await foreignImage('arm64'), architecture: 'arm64' }),
+      code: 'service',
+      says: [/Architectures \[arm64\] on this x86_64 machine is not supported by the embedded engine/],
     },
     {
       name: 'a layer whose digest is wrong',
@@ -197,6 +200,17 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
       says: [/^script must be the path of a readable file; received ".\/missing.sh"/, /ENOENT/, /inline/],
     },
     {
+      name: 'a script with CRLF line ends',
+      options: () => {
+        writeFileSync(path('windows.sh'), '#!/bin/bash -e\r\necho hello\r\n');
+        return { script: path('windows.sh') };
+      },
+      code: 'invalid-option',
+      says: [
+        /^script must not have a first line that ends in CRLF; received "#!\/bin\/bash -e\\r"\. Save it with LF line ends$/,
+      ],
+    },
+    {
       name: 'a script that is a folder',
       options: () => ({ script: local.folder }),
       code: 'invalid-option',
@@ -218,7 +232,15 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
       name: 'a trigger whose bucket does not exist',
       options: () => ({ trigger: { bucket: 'no-such-bucket', prefix: 'input/' } }),
       code: 'bucket-not-found',
-      says: [/no-such-bucket/, /Create it, or correct its name/],
+      says: [
+        /^trigger\.bucket must be a bucket that exists; received "no-such-bucket"\. Create it, or correct its name$/,
+      ],
+    },
+    {
+      name: 'an output whose bucket does not exist',
+      options: () => ({ output: [{ bucket: 'scar-images-000000000000-us-east-1' }, { bucket: 'no-such-bucket' }] }),
+      code: 'bucket-not-found',
+      says: [/^output\[1\]\.bucket must be a bucket that exists; received "no-such-bucket"\. Create it/],
     },
     {
       name: 'a trigger that its own outputs would set off',

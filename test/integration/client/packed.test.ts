@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeTree } from '../../../src/util/remove-tree.js';
 import { busyboxMissing } from '../../support/busybox-image.js';
 import { busyboxLayout } from '../../support/busybox-layout.js';
+import { isInstalled } from '../../support/installed.js';
 import { installPacked } from '../../support/packed-package.js';
 
 let folder: string;
@@ -68,6 +69,7 @@ describe.skipIf(busyboxMissing)('the package as it is published', () => {
         'dist/scar-local.js',
         'dist/supervisor/index.mjs',
         'dist/supervisor/inroot-amd64',
+        ...(isInstalled('aarch64-linux-gnu-gcc') ? ['dist/supervisor/inroot-arm64'] : []),
       ]),
     );
     expect(files.filter((file) => !/^(dist\/|LICENSE|README\.md|CHANGELOG\.md|package\.json)/.test(file))).toEqual([]);

@@ -86,11 +86,11 @@ describe.skipIf(jailMissing)(`calls with paths answer as in a chroot${jailMissin
 function make(root: string, entry: MadeEntry): void {
   const path = join(root, entry.path);
   if (entry.type === 'folder') mkdirSync(path, 0o755);
-  else if (entry.type === 'file') writeFileSync(path, '', { mode: 0o644 });
-  else symlinkSync(entry.target, path);
+  else if (entry.type === 'link') symlinkSync(entry.target, path);
+  else writeFileSync(path, '', { mode: 0o644 });
 }
 
 function asTarItem(entry: MadeEntry) {
   if (entry.type === 'folder') return folder(entry.path);
-  return entry.type === 'file' ? file(entry.path, '', { mode: 0o644 }) : symlink(entry.path, entry.target);
+  return entry.type === 'link' ? symlink(entry.path, entry.target) : file(entry.path, '', { mode: 0o644 });
 }

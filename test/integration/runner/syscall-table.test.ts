@@ -3,30 +3,21 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compile, runnerSources } from '../../support/inroot/compile.js';
+import { callsWithoutPaths, kernelNumbers, tableRows } from '../../support/inroot/syscalls.js';
 import { isInstalled } from '../../support/installed.js';
 import { temporaryFolder } from '../../support/temporary.js';
 
 const missing = ['gcc', 'strace'].every(isInstalled) ? undefined : 'needs the Debian packages gcc and strace';
 
-/** The rows of both parts of the table. */
-const rows = ['syscalls.def', 'arch/x86_64/syscalls.def'].flatMap((part) => {
-  const text = readFileSync(join(runnerSources, part), 'utf8');
-  return [...text.matchAll(/^CALL\((\w+),\s*(\w+)/gm)].map(([, name = '', handler = '']) => ({ name, handler }));
-});
-const names = new Set(rows.map(({ name }) => name));
+const COMPILERS = ['gcc', 'aarch64-linux-gnu-gcc'].filter(isInstalled);
 
-/** Numbers by name, of the kernel's own header. */
-function kernelNumbers(): Map<string, number> {
-  const header = execFileSync('gcc', ['-E', '-dM', '-include', 'asm/unistd.h', '-x', 'c', '/dev/null'], {
-    encoding: 'utf8',
-  });
-  return new Map(
-    [...header.matchAll(/^#define __NR_(\w+) (\d+)$/gm)].map(([, name = '', number]) => [name, Number(number)]),
-  );
-}
+/** Names in the headers that are no calls: how many there are, and where an architecture's own begin. */
+const NO_CALLS = ['syscalls', 'arch_specific_syscall'];
+
+const names = new Set(tableRows.map(({ name }) => name));
 
 describe.skipIf(missing)(`the table of system calls${missing ? ` (${missing})` : ''}`, () => {
-  it('has each call once', () => expect(rows.length).toBe(names.size));
+  it('has each call once', () => expect(tableRows.length).toBe(names.size));
 
   it('knows only calls that the kernel has, or that are newer than its headers', () => {
     const known = kernelNumbers();
@@ -35,6 +26,14 @@ describe.skipIf(missing)(`the table of system calls${missing ? ` (${missing})` :
     expect([...names].filter((name) => !known.has(name) && !newer.includes(name))).toEqual([]);
     const size = Number(/SYSCALL_TABLE_SIZE (\d+)/.exec(readFileSync(join(runnerSources, 'layout.h'), 'utf8'))?.[1]);
     expect(size).toBeGreaterThan(Math.max(...known.values()));
+  });
+
+  it.each(COMPILERS)('decides on every call in the kernel headers of %s', (compiler) => {
+    const decided = (name: string) => names.has(name) || callsWithoutPaths.has(name);
+    expect([...kernelNumbers(compiler).keys()].filter((name) => !NO_CALLS.includes(name) && !decided(name))).toEqual(
+      [],
+    );
+    expect([...names].filter((name) => callsWithoutPaths.has(name))).toEqual([]);
   });
 
   it('decides on every call that takes a path, by the judgement of strace', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import {
   FunctionBench,
@@ -111,15 +112,26 @@ describe.skipIf(missing)(`how containers end (${missing ?? 'in the built supervi
     expect(peakKiB(environment) - before).toBeLessThan(40 * 1024);
   });
 
-  it('says that memory ran out when the container had all of it and was killed', async () => {
+  it('says that memory ran out when that was counted before the container was killed', async () => {
+    const events = join(bench.folder, 'memory.events');
+    const count = (kills: number) => writeFileSync(events, `oom ${kills}\noom_kill ${kills}\n`);
+    count(7);
     const environment = await bench.start({
       image: busyboxImage(),
-      environment: { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '32' },
+      environment: { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '32', LAMBDA_LOCAL_MEMORY_EVENTS: events },
     });
-    const script = 'dd if=/dev/zero of=/dev/null bs=64M count=1000000 2>/dev/null & sleep 3; kill -KILL $$';
-    const outcome = await environment.run({ script });
+    const running = environment.run({ script: 'echo "container $$"; exec sleep 1000' });
+    const pid = await vi.waitFor(
+      () => Number(/^container (\d+)$/m.exec(environment.log)?.[1] ?? expect.fail()),
+      10_000,
+    );
+    count(8);
+    process.kill(pid, 'SIGKILL');
+    const outcome = await running;
     expect(outcome).toMatchObject({ reason: 'out-of-memory', signal: 'SIGKILL' });
     expect(outcome.status === 'failed' && outcome.message).toMatch(/32\.0 MiB of memory ran out.*Raise/);
+    const next = await environment.run({ script: 'kill -KILL $$' });
+    expect(next, 'nothing was counted for this one').toMatchObject({ reason: 'signal', signal: 'SIGKILL' });
   });
 
   it('says which image cannot be had, and what is wrong with it', async () => {

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep } from '../../../src/util/sleep.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
-import { file } from '../../support/tar.js';
+import { jailMissing } from '../../support/jail/jail.js';
+import { file, folder } from '../../support/tar.js';
+import { readTree } from '../../support/tree.js';
 
 const missing = supervisorMissing ?? busyboxMissing;
 
@@ -29,6 +31,66 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
     expect(stdout.text).not.toMatch(/^1$/m);
     expect(stdout.text).toMatch(/KEPT=function\n1777\n$/);
     expect(existsSync('/dev/shm/segment')).toBe(false);
+  });
+
+  // The last command empties the program behind all of them, by a link to it.
+  const vandal = `
+    echo evil >> /etc/passwd; rm -rf /var/cache /root/.profile; mkdir -p /opt/evil/deep; mv /etc/group /tmp; chmod 0 /var
+    ln -s /tmp /usr; rm /bin/ls; touch /etc/hosts.new; mkfifo /etc/pipe; : > /bin/cat`;
+  const image = () =>
+    busyboxImage({}, file('etc/group', 'root:x:0:\n'), folder('var/cache/deep'), file('root/.profile', 'export A=1\n'));
+  const rootfsOf = ({ tmp }: FunctionEnvironment) => {
+    const images = join(tmp, 'scar/images');
+    const [digest = ''] = readdirSync(images).filter((name) => name !== 'lock');
+    return join(images, digest, 'rootfs');
+  };
+
+  it.each(jailMissing ? [false] : [false, true])('is no change in the image (in the jail: %s)', async (inJail) => {
+    const environment = await bench.start({ image: image(), jailed: inJail });
+    await environment.run({ script: 'true' });
+    const before = readTree(rootfsOf(environment));
+    await environment.run({ script: `${vandal}; test ! -e /bin/ls && test -p /etc/pipe && exit 7` });
+    expect(Object.fromEntries(readTree(rootfsOf(environment)))).toEqual(Object.fromEntries(before));
+    expect(await environment.run({ script: 'ls /opt' })).toMatchObject({ status: 'failed' });
+    expect(environment.log).not.toContain('brought in anew');
+  });
+
+  it('is no owner or mode that root gave to a file', async () => {
+    const environment = await bench.start({ image: image() });
+    const look = 'stat -c "%u:%g %a" /etc/group';
+    const change = 'chown 7:8 /etc/group; chmod 4711 /etc/group';
+    const { stdout: before } = await environment.run({ script: look });
+    const { stdout: changed } = await environment.run({ script: `${change}; ${look}` });
+    const { stdout: after } = await environment.run({ script: look });
+    expect([before.text, changed.text, after.text]).toEqual(['0:0 644\n', '7:8 4711\n', '0:0 644\n']);
+  });
+
+  it('is no change in the image, also after a crash', async () => {
+    const first = await bench.start({ image: image() });
+    await first.run({ script: 'true' });
+    const before = readTree(rootfsOf(first));
+    first.run({ script: `${vandal}; echo started; while :; do :; done` }).catch(() => {});
+    while (!first.log.includes('started')) await sleep(20);
+    await first.kill();
+    expect(existsSync(join(rootfsOf(first), 'bin/ls'))).toBe(false);
+    const second = await bench.start({ image: image(), tmp: first.tmp });
+    const response = await second.invoke({ scar: { version: 1, script: 'ls -d /var/cache/deep' } });
+    expect(response).toMatchObject({ image: { pulled: false }, outcomes: [{ status: 'succeeded' }] });
+    expect(Object.fromEntries(readTree(rootfsOf(second)))).toEqual(Object.fromEntries(before));
+  });
+
+  it('is not taken for the image when its changes cannot be undone', async () => {
+    const environment = await bench.start({ image: image() });
+    const running = environment.run({ script: `${vandal}; echo started; while [ ! -e /tmp/go ]; do :; done` });
+    while (!environment.log.includes('started')) await sleep(20);
+    const run = join(environment.tmp, 'scar/run');
+    const [own = ''] = readdirSync(run);
+    appendFileSync(join(run, own, '1/undo/journal'), 'A\0/etc/passwd\0');
+    writeFileSync(join(run, own, '1/tmp/go'), '');
+    expect(await running).toMatchObject({ status: 'succeeded', exitCode: 0 });
+    expect(environment.log).toMatch(/brought in anew next time.*its journal names \/etc\/passwd/);
+    const response = await environment.invoke({ scar: { version: 1, script: 'cat /root/.profile' } });
+    expect(response).toMatchObject({ image: { pulled: true }, outcomes: [{ stdout: { text: 'export A=1\n' } }] });
   });
 
   it('is no process, wherever it went', async () => {
@@ -72,13 +134,34 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
     const response = await second.invoke({ scar: { version: 1, script: 'ls /bulk | wc -l' } });
     expect(response).toMatchObject({ image: { pulled: true }, outcomes: [{ stdout: { text: '40\n' } }] });
     expect(readdirSync(images)).toEqual([folder]);
-    expect(readdirSync(join(images, folder)).sort()).toEqual(['image.json', 'rootfs', 'users']);
+    expect(readdirSync(join(images, folder)).sort()).toEqual(['code', 'image.json', 'rootfs', 'users']);
     await second.kill();
     const third = await bench.start({ image, tmp: first.tmp });
     expect(await third.invoke({ scar: { version: 1, script: 'true' } })).toMatchObject({
       coldStart: true,
       image: { pulled: false },
     });
+  });
+
+  it('is what the runner found out about programs, but not beyond a crash that all of its users died in', async () => {
+    const image = busyboxImage();
+    const first = await bench.start({ image });
+    await first.run({ script: 'true' });
+    const images = join(first.tmp, 'scar/images');
+    const [folder = ''] = readdirSync(images).filter((name) => name !== 'lock');
+    const code = join(images, folder, 'code');
+    expect(readdirSync(code).length).toBeGreaterThan(1);
+    const mark = join(code, 'mark');
+    writeFileSync(mark, '');
+    const second = await bench.start({ image, tmp: first.tmp });
+    await second.run({ script: 'true' });
+    expect(existsSync(mark)).toBe(true);
+    await first.kill();
+    await second.kill();
+    const third = await bench.start({ image, tmp: first.tmp });
+    expect(await third.run({ script: 'true' })).toMatchObject({ status: 'succeeded' });
+    expect(existsSync(mark)).toBe(false);
+    expect(readdirSync(code).length).toBeGreaterThan(1);
   });
 });
 

@@ -31,10 +31,45 @@ describe.skipIf(missing)(`the built supervisor under Lambda's restrictions (${mi
     await bench.store.write({ bucket: 'data', key: 'input/a' }, 'hello');
     const script = 'rev "$SCAR_INPUT_FILE" > "$SCAR_OUTPUT_DIR/b"; id -u';
     const { outcomes } = await environment.invoke(notification('data', ['input/a'], { version: 1, script }));
-    expect(outcomes).toMatchObject([
-      { status: 'succeeded', outputs: [{ key: 'output/b' }], stdout: { text: '993\n' } },
-    ]);
+    expect(outcomes).toMatchObject([{ status: 'succeeded', outputs: [{ key: 'output/b' }], stdout: { text: '0\n' } }]);
     expect((await bench.text('data', 'output/b')).trim()).toBe('olleh');
+  });
+
+  it('lets root be root, by appearance', async () => {
+    const script = `
+      chown www:5 /etc/passwd && chmod 4755 /bin/busybox && mknod "$SCAR_OUTPUT_DIR/null" c 1 3 || exit
+      stat -c "%u:%g %a" /etc/passwd /bin/busybox; stat -c %F "$SCAR_OUTPUT_DIR/null"
+      echo kept > /tmp/f; chmod 0 /tmp/f; cat /tmp/f`;
+    expect(await run(script)).toMatchObject({
+      stdout: { text: '33:5 644\n0:0 4755\ncharacter special file\nkept\n' },
+    });
+    expect(await run('stat -c "%u:%g %a" /etc/passwd /bin/busybox')).toMatchObject({
+      stdout: { text: '0:0 644\n0:0 755\n' },
+    });
+  });
+
+  it("shows the image's USER, whose the files are", async () => {
+    const image = busyboxImage({ User: 'www' });
+    const script = `
+      id -u; id -g; cd "$SCAR_OUTPUT_DIR" && test -w . && : > made && stat -c %u:%g . made; chown 0 made 2>&1`;
+    const user = await bench.start({ image, script, jailed: true });
+    const denied = 'chown: made: Operation not permitted';
+    expect(await user.run()).toMatchObject({ stdout: { text: `33\n33\n33:33\n33:33\n${denied}\n` } });
+    expect(user.log).not.toContain('USER');
+    const nobody = await bench.start({ image: busyboxImage({ User: 'nobody-knows' }), script, jailed: true });
+    expect(await nobody.run()).toMatchObject({
+      reason: 'not-started',
+      message: expect.stringContaining('/etc/passwd'),
+    });
+  });
+
+  it('shows the truth where that is wanted', async () => {
+    const image = busyboxImage({ User: 'www' });
+    const truth = await bench.start({ image, spec: { fakeRoot: false }, jailed: true });
+    const script = 'id -u; : > /tmp/f; stat -c %u:%g /tmp/f; chown 0 /tmp/f 2>&1';
+    const denied = 'chown: /tmp/f: Operation not permitted';
+    expect(await truth.run({ script })).toMatchObject({ stdout: { text: `993\n993:990\n${denied}\n` } });
+    expect(truth.log).toContain("the image's USER www is not shown: fakeRoot is false");
   });
 
   it('gives a /dev/shm where there is none, and a /dev/stdout', async () => {

@@ -267,6 +267,7 @@ describe('FilterLogEvents', () => {
     expect(await filter({ logStreamNamePrefix: 'a' })).toEqual(['one', 'two']);
     expect(await filter({ startTime: now - 2000 })).toEqual(['two', 'three']);
     expect(await filter({ endTime: now - 2000 })).toEqual(['one', 'two']);
+    expect(await filter({ endTime: now - 2001 })).toEqual(['one']);
     await expect(filter({ logStreamNames: ['nobody'] })).rejects.toMatchObject(missing);
     await expect(filter({ logStreamNames: ['a1'], logStreamNamePrefix: 'a' })).rejects.toMatchObject(invalid);
   });

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../supervisor/inroot/arch/x86_64/decode.h"
+#include "decode.h"
 
 int main(void)
 {

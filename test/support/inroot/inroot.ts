@@ -7,12 +7,9 @@ const repository = resolve(import.meta.dirname, '../../..');
 export const supervisorFolder = join(repository, 'dist/supervisor');
 
 /** The in-process runner as it ships, made anew if its sources changed. */
-export function inroot(): string {
-  execFileSync('make', [
-    '--no-print-directory',
-    '-C',
-    join(repository, 'supervisor/inroot'),
-    `OUT=${supervisorFolder}`,
-  ]);
-  return join(supervisorFolder, 'inroot-amd64');
+export function inroot(architecture: 'amd64' | 'arm64' = 'amd64'): string {
+  const machine = { amd64: 'x86_64', arm64: 'aarch64' }[architecture];
+  const runner = join(repository, 'supervisor/inroot');
+  execFileSync('make', ['--no-print-directory', '-C', runner, `ARCH=${machine}`, `OUT=${supervisorFolder}`]);
+  return join(supervisorFolder, `inroot-${architecture}`);
 }

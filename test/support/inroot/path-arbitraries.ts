@@ -103,7 +103,10 @@ export function withKnownPaths(made: readonly PathCall[], calls: readonly PathCa
 }
 
 /** One entry of a tree. */
-export type MadeEntry = { path: string; type: 'folder' | 'file' } | { path: string; type: 'link'; target: string };
+export type MadeEntry =
+  | { path: string; type: 'folder' }
+  | { path: string; type: 'file' }
+  | { path: string; type: 'link'; target: string };
 
 /** The folders, files and links that the calls of a tree make, for those who make it otherwise. */
 export function entriesOf(made: readonly PathCall[]): MadeEntry[] {

@@ -27,7 +27,7 @@ export class PathCalls {
   constructor(folder: string) {
     this.#folder = folder;
     chmodSync(folder, 0o755); // the runner's user must get to its root
-    this.#program = compile('path-calls', folder, [], ['-static']);
+    this.#program = compile('path-calls', folder, { flags: ['-static'] });
     this.#runner = join(folder, 'runner');
     copyFileSync(inroot(), this.#runner);
   }

@@ -8,6 +8,7 @@ import type { Descriptor, ImageSource, ResolvedImage } from '../../../src/oci/in
 import { unpackImage } from '../../../src/oci/index.js';
 import { withFileLock } from '../../../src/util/file-lock.js';
 import { removeTree } from '../../../src/util/remove-tree.js';
+import { emulatorMissing } from '../emulator/emulator.js';
 import { isInstalled } from '../installed.js';
 import { JAIL_USER } from '../jail/jail.js';
 
@@ -24,7 +25,14 @@ export const ROOTS = {
   static: 'static',
 } as const;
 
-export type RootName = keyof typeof ROOTS;
+/** The same for arm64. */
+export const ARM64_ROOTS = {
+  'bookworm-arm64': 'debian',
+  'musl-arm64': 'musl',
+  'static-arm64': 'static',
+} as const;
+
+export type RootName = keyof typeof ROOTS | keyof typeof ARM64_ROOTS;
 
 /** Why roots cannot be made here, in one line; undefined when they can. */
 export const rootsMissing: string | undefined =
@@ -33,6 +41,14 @@ export const rootsMissing: string | undefined =
     : ['mmdebstrap', 'musl-gcc', 'go', 'busybox', 'gcc', 'make'].every(isInstalled)
       ? undefined
       : 'making roots needs the Debian packages mmdebstrap, musl-tools, golang-go, busybox-static, gcc and make';
+
+/** The same for arm64: they are made, and run, under emulation. */
+export const arm64RootsMissing: string | undefined =
+  rootsMissing ??
+  emulatorMissing ??
+  (isInstalled('aarch64-linux-gnu-gcc') && existsSync('/usr/aarch64-linux-gnu/include/stdio.h')
+    ? undefined
+    : 'making roots needs the Debian packages gcc-aarch64-linux-gnu and libc6-dev-arm64-cross');
 
 /**
  * A root file system, as the supervisor would have unpacked it: made once for each version of its recipe (this folder),

@@ -20,16 +20,25 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
+import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ScarClientOptions } from '../../../src/client/config.js';
 import { type CreateFunctionOptions, createFunction } from '../../../src/client/create-function.js';
 import { unpackFunction } from '../../../src/client/function-package.js';
-import { ScarError, ValidationError } from '../../../src/errors.js';
-import { awsError, builtSupervisor, functionArn, mockedContext, ociLayout, ROLE, temporaryFolder } from './fixtures.js';
+import { ScarError, UnsupportedImageError, ValidationError } from '../../../src/errors.js';
+import {
+  awsError,
+  builtSupervisor,
+  functionArn,
+  listKeys,
+  mockedContext,
+  ociLayout,
+  ROLE,
+  temporaryFolder,
+} from './fixtures.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let supervisorDirectory: string;
@@ -56,7 +65,7 @@ function emptyAws(options: ScarClientOptions = {}) {
   aws.logs.onAnyCommand().resolves({});
   aws.s3.onAnyCommand().resolves({});
   aws.s3
-    .on(HeadBucketCommand)
+    .on(HeadBucketCommand, { Bucket: 'scar-images-123456789012-eu-west-1' })
     .rejectsOnce(awsError('NotFound', 'NotFound', {}, 404))
     .resolves({});
   aws.s3.on(HeadObjectCommand).rejects(awsError('NotFound', 'NotFound', {}, 404));
@@ -118,7 +127,6 @@ describe('createFunction', () => {
       imageLocation: { type: 's3', bucket, prefix: 'scar/' },
       platform: { os: 'linux', architecture: 'amd64' },
       hasScript: false,
-      output: [],
       reserveMs: 10_000,
     });
   });
@@ -136,6 +144,7 @@ describe('createFunction', () => {
       environment: { LEVEL: '3' },
       output: [{ bucket: 'results', prefix: 'gray/', suffixes: ['.png'] }, { bucket: 'results' }],
       roleArn: 'arn:aws:iam::999999999999:role/other',
+      fakeRoot: false,
       reserveSeconds: 3,
       pullFrom: 'bucket',
       tags: { team: 'vision' },
@@ -160,6 +169,7 @@ describe('createFunction', () => {
     expect(spec).toMatchObject({
       hasScript: true,
       args: ['-v'],
+      fakeRoot: false,
       reserveMs: 3000,
       output: [
         { bucket: 'results', prefix: 'gray/', suffixes: ['.png'] },
@@ -297,6 +307,50 @@ describe('createFunction, when something fails', () => {
     expect(s3.calls()).toHaveLength(0);
   });
 
+  it.each<[string, Partial<CreateFunctionOptions>]>([
+    [
+      'trigger.bucket',
+      { trigger: { bucket: 'gone', prefix: 'in/' }, output: [{ bucket: 'here' }, { bucket: 'gone' }] },
+    ],
+    ['output[1].bucket', { output: [{ bucket: 'here' }, { bucket: 'gone' }, { bucket: 'gone', prefix: 'more/' }] }],
+  ])('refuses a %s that does not exist before it makes anything', async (option, options) => {
+    const { context, lambda, s3 } = emptyAws();
+    s3.on(HeadBucketCommand, { Bucket: 'gone' }).rejects(awsError('NotFound', 'NotFound', {}, 404));
+    const error = await failure(createFunction(context, { ...basic(), ...options }));
+    expect(error).toMatchObject({
+      code: 'bucket-not-found',
+      message: `${option} must be a bucket that exists; received "gone". Create it, or correct its name`,
+      context: { option, bucket: 'gone' },
+    });
+    expect(s3.commandCalls(HeadBucketCommand), 'one look at each').toHaveLength(2);
+    expect(s3.calls()).toHaveLength(2);
+    expect(lambda.commandCalls(CreateFunctionCommand)).toHaveLength(0);
+  });
+
+  it.each([
+    ['must not be listed', awsError('Forbidden', 'no', {}, 403)],
+    ['lies in another Region', awsError('PermanentRedirect', 'elsewhere', {}, 301)],
+    ['cannot be asked for now', awsError('TimeoutError', 'too late', { $metadata: undefined })],
+  ])('goes on with a bucket that %s: it may exist', async (_, answer) => {
+    const { context, s3 } = emptyAws();
+    s3.on(HeadBucketCommand, { Bucket: 'results' }).rejects(answer);
+    expect(await createFunction(context, { ...basic(), output: [{ bucket: 'results' }] })).toMatchObject({
+      name: 'gray',
+    });
+    expect(s3.commandCalls(HeadBucketCommand, { Bucket: 'results' })).toHaveLength(1);
+  });
+
+  it('ends with the reason of a signal that comes while it looks for a bucket', async () => {
+    const { context, s3 } = emptyAws();
+    const controller = new AbortController();
+    s3.on(HeadBucketCommand, { Bucket: 'results' }).callsFake(async () => {
+      controller.abort(new Error('enough'));
+      throw awsError('AbortError', 'aborted', { $metadata: undefined });
+    });
+    const options = { ...basic(), output: [{ bucket: 'results' }], signal: controller.signal };
+    await expect(createFunction(context, options)).rejects.toThrow('enough');
+  });
+
   it.each([
     ['another image: removes its own', 'sha256:0', 1],
     ['the same image: leaves it, for it is the same in the bucket', undefined, 0],
@@ -305,7 +359,7 @@ describe('createFunction, when something fails', () => {
     lambda.on(CreateFunctionCommand).rejects(awsError('ResourceConflictException', 'exists', {}, 409));
     lambda.on(GetFunctionCommand).resolves({ Configuration: active, Tags: { 'scar:digest': digest ?? image.digest } });
     const Key = `scar/images/${image.digest.replace(':', '-')}/eu-west-1/gray`;
-    s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key, Size: 0 }] });
+    listKeys(s3, Key);
     expect((await failure(createFunction(context, basic()))).code).toBe('function-exists');
     const markers = s3.commandCalls(DeleteObjectsCommand, { Delete: { Objects: [{ Key }] } });
     expect(markers).toHaveLength(removals);
@@ -317,7 +371,7 @@ describe('createFunction, when something fails', () => {
     const { context, lambda, logs, s3, events } = emptyAws();
     s3.on(PutBucketNotificationConfigurationCommand).rejects(awsError('AccessDenied', 'no', {}, 403));
     const hex = image.digest.slice('sha256:'.length);
-    s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key: `scar/images/sha256-${hex}/eu-west-1/gray`, Size: 0 }] });
+    listKeys(s3, `scar/images/sha256-${hex}/eu-west-1/gray`);
     s3.on(GetObjectCommand).callsFake(({ Key }) => {
       const written = s3.commandCalls(PutObjectCommand).find((call) => call.args[0].input.Key === Key);
       const body = written?.args[0].input.Body as Uint8Array;
@@ -395,6 +449,31 @@ describe('createFunction, when something fails', () => {
     expect(lambda.commandCalls(CreateFunctionCommand)).toHaveLength(0);
   });
 
+  it('makes a function for arm64: image, runner and processors', async () => {
+    const { context, lambda } = emptyAws();
+    const arm = await ociLayout(folder.path, { architecture: 'arm64' });
+    await createFunction(context, { ...basic(), image: arm.reference, architecture: 'arm64' });
+    const created = lambda.commandCalls(CreateFunctionCommand)[0]?.args[0].input;
+    expect(created?.Architectures).toEqual(['arm64']);
+    const zip = created?.Code?.ZipFile ?? new Uint8Array();
+    expect(unpackFunction(zip).spec).toMatchObject({
+      platform: { os: 'linux', architecture: 'arm64' },
+      imageDigest: arm.digest,
+    });
+    const files = unzipSync(zip);
+    expect(Object.keys(files).toSorted()).toEqual(['function.json', 'index.mjs', 'inroot-arm64']);
+    expect(Buffer.from(files['inroot-arm64'] ?? []).toString()).toBe('\x7fELF arm64');
+  });
+
+  it('names the platforms that an image has when arm64 is not among them', async () => {
+    const { context, lambda } = emptyAws();
+    const error = await failure(createFunction(context, { ...basic(), architecture: 'arm64' }));
+    expect(error).toBeInstanceOf(UnsupportedImageError);
+    expect(error.message).toContain('no image for linux/arm64; it has linux/amd64');
+    expect(error.context).toEqual({ platform: 'linux/arm64', offered: ['linux/amd64'] });
+    expect(lambda.commandCalls(CreateFunctionCommand)).toHaveLength(0);
+  });
+
   it('fails when Lambda gives up on it', async () => {
     const { context, lambda } = emptyAws();
     lambda
@@ -428,6 +507,11 @@ describe('createFunction refuses', () => {
     ['a misspelt option', { memory: 512 }, /createFunction must have only the options .*; received "memory"/],
     ['a name with a dot', { name: 'a.b' }, /^name must be 1 to 64 letters.*; received "a\.b"/],
     ['no image', { image: undefined }, /^image must be a string/],
+    [
+      'a processor by its OCI name',
+      { architecture: 'amd64' },
+      /^architecture must be 'x86_64' or 'arm64'; received "amd64"/,
+    ],
     ['64 MiB', { memoryMiB: 64 }, /^memoryMiB must be an integer from 128 to 10240; received 64/],
     ['half a MiB', { memoryMiB: 512.5 }, /^memoryMiB .* received 512\.5/],
     ['1,000 s', { timeoutSeconds: 1000 }, /^timeoutSeconds must be an integer from 1 to 900; received 1000/],
@@ -437,6 +521,17 @@ describe('createFunction refuses', () => {
       { script: '/no/such/script.sh' },
       /^script must be the path of a readable file.*ENOENT/,
     ],
+    [
+      'a script saved on Windows',
+      { script: { inline: '#!/bin/sh\r\necho\r\n' } },
+      /^script must not have a first line that ends in CRLF; received "#!\/bin\/sh\\r". Save it with LF line ends$/,
+    ],
+    [
+      'a script with a byte order mark',
+      { script: { inline: '\uFEFF#!/bin/sh\necho\n' } },
+      /^script must not have a byte order mark before #!.*UTF-8 without one$/,
+    ],
+    ['a script without interpreter', { script: { inline: '#! \necho\n' } }, /^script must not have .*Name one/],
     ['an empty script', { script: { inline: '' } }, /^script must be a path, or \{ inline: text \}/],
     ['args that are a string', { args: '-v' }, /^args must be an array of strings; received "-v"/],
     ['an argument that is a number', { args: ['-n', 3] }, /^args\[1\] must be a string; received 3/],
@@ -453,6 +548,7 @@ describe('createFunction refuses', () => {
     ['an event that S3 has not', { trigger: { bucket: 'bkt', prefix: 'i/', events: ['put'] } }, /^trigger\.events/],
     ['a role that is a name', { roleArn: 'scar' }, /^roleArn must be the ARN of an IAM role/],
     ['a reserve of 0', { reserveSeconds: 0 }, /^reserveSeconds must be an integer from 1 to 300; received 0/],
+    ['a root that is not true or false', { fakeRoot: 'no' }, /^fakeRoot must be true or false; received "no"/],
     ['a retention of 2 days', { logRetentionDays: 2 }, /^logRetentionDays must be one of 1, 3, 5/],
     ['a tag of ours', { tags: { createdby: 'me' } }, /^tags\.createdby must not be one of the package's own/],
     ['a tag with a bracket', { tags: { a: '[b]' } }, /^tags\.a must consist of/],
@@ -481,6 +577,7 @@ describe('createFunction refuses', () => {
     ['outputs below the trigger', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'bkt', prefix: 'in/out/' }], true],
     ['a trigger below the outputs', { bucket: 'bkt', prefix: 'out/a/' }, [{ bucket: 'bkt', prefix: 'out/' }], true],
     ['the whole bucket, by default outputs', { bucket: 'bkt' }, undefined, true],
+    ['the whole bucket, without outputs', { bucket: 'bkt' }, [], false],
     ['another prefix', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'bkt', prefix: 'out/' }], false],
     ['another bucket', { bucket: 'bkt', prefix: 'in/' }, [{ bucket: 'other', prefix: 'in/' }], false],
     ['other suffixes', { bucket: 'bkt', suffix: '.jpg' }, [{ bucket: 'bkt', prefix: '', suffixes: ['.txt'] }], false],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { mockClient } from 'aws-sdk-client-mock';
 import { resolveConfig, type ScarClientOptions } from '../../../src/client/config.js';
 import { type ClientContext, makeContext } from '../../../src/client/context.js';
@@ -56,6 +56,22 @@ export function mockedContext(options: ScarClientOptions = {}) {
   };
 }
 
+/** A bucket that lists these keys until they are deleted. */
+export function listKeys(s3: ReturnType<typeof mockedContext>['s3'], ...keys: string[]): void {
+  s3.on(ListObjectsV2Command).callsFake(({ Prefix = '' }) => {
+    const deleted = deletedKeys(s3);
+    const left = keys.filter((key) => key.startsWith(Prefix) && !deleted.includes(key));
+    return { Contents: left.map((Key) => ({ Key, Size: 0 })) };
+  });
+}
+
+/** Keys that DeleteObjects was called with. */
+export function deletedKeys(s3: ReturnType<typeof mockedContext>['s3']): string[] {
+  return s3
+    .commandCalls(DeleteObjectsCommand)
+    .flatMap((call) => call.args[0].input.Delete?.Objects?.map(({ Key = '' }) => Key) ?? []);
+}
+
 /** An error as the SDK throws it. */
 export function awsError(name: string, message = name, fields: Record<string, unknown> = {}, status = 400): Error {
   return Object.assign(new Error(message), {
@@ -77,7 +93,7 @@ export async function builtSupervisor(folder: string): Promise<string> {
   const path = join(folder, 'supervisor');
   await mkdir(path, { recursive: true });
   await writeFile(join(path, 'index.mjs'), 'export const handler = async () => ({});\n');
-  await writeFile(join(path, 'inroot-amd64'), '\x7fELF');
+  for (const platform of ['amd64', 'arm64']) await writeFile(join(path, `inroot-${platform}`), `\x7fELF ${platform}`);
   return path;
 }
 

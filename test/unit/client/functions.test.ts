@@ -18,6 +18,7 @@ import {
   DeleteObjectsCommand,
   GetBucketNotificationConfigurationCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
@@ -31,7 +32,16 @@ import { listFunctions } from '../../../src/client/list-functions.js';
 import { putTrigger } from '../../../src/client/put-trigger.js';
 import { type UpdateFunctionOptions, updateFunction } from '../../../src/client/update-function.js';
 import type { FunctionSpec } from '../../../src/contract/index.js';
-import { awsError, builtSupervisor, functionArn, mockedContext, ociLayout, temporaryFolder } from './fixtures.js';
+import {
+  awsError,
+  builtSupervisor,
+  deletedKeys,
+  functionArn,
+  listKeys,
+  mockedContext,
+  ociLayout,
+  temporaryFolder,
+} from './fixtures.js';
 
 const OLD = 'a'.repeat(64);
 const spec: FunctionSpec = {
@@ -59,7 +69,15 @@ beforeAll(async () => {
   image = await ociLayout(folder.path);
   ({ zip } = await packFunction(supervisorDirectory, spec, Buffer.from('old script')));
   // Where GetFunction's link leads to.
-  server = createServer((request, response) => response.writeHead(request.url === '/code' ? 200 : 403).end(zip));
+  const platform = { os: 'linux', architecture: 'arm64' } as const;
+  const arm64 = await packFunction(supervisorDirectory, { ...spec, platform }, Buffer.from('old script'));
+  const packages = new Map([
+    ['/code', zip],
+    ['/code-arm64', arm64.zip],
+  ]);
+  server = createServer(({ url = '' }, response) =>
+    response.writeHead(packages.has(url) ? 200 : 403).end(packages.get(url)),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   codeLocation = `http://127.0.0.1:${(server.address() as AddressInfo).port}/code`;
 });
@@ -73,6 +91,7 @@ const configuration = {
   FunctionName: 'gray',
   FunctionArn: functionArn('gray'),
   Handler: 'index.handler',
+  Architectures: ['x86_64' as const],
   Role: 'arn:aws:iam::123456789012:role/scar',
   MemorySize: 512,
   Timeout: 300,
@@ -122,7 +141,7 @@ function existing() {
     EventBridgeConfiguration: {},
     LambdaFunctionConfigurations: [mine, theirs],
   });
-  s3.on(ListObjectsV2Command).resolves({ Contents: [{ Key: `scar/images/sha256-${OLD}/eu-west-1/gray`, Size: 0 }] });
+  listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`);
   s3.on(GetObjectCommand).callsFake(() => {
     const manifest = Buffer.from(
       JSON.stringify({ config: { digest: 'sha256:cc' }, layers: [{ digest: 'sha256:11' }, { digest: 'sha256:22' }] }),
@@ -130,13 +149,9 @@ function existing() {
     return { Body: Readable.from([manifest], { objectMode: false }), ContentLength: manifest.length, ETag: 'e' };
   });
   logs.onAnyCommand().resolves({});
-  const deletedKeys = () =>
-    s3
-      .commandCalls(DeleteObjectsCommand)
-      .flatMap((call) => call.args[0].input.Delete?.Objects?.map(({ Key }) => Key) ?? []);
   const notifications = () =>
     s3.commandCalls(PutBucketNotificationConfigurationCommand).at(-1)?.args[0].input.NotificationConfiguration;
-  return { ...aws, deletedKeys, notifications };
+  return { ...aws, deletedKeys: () => deletedKeys(s3), notifications };
 }
 
 const notFound = () => awsError('ResourceNotFoundException', 'Function not found', {}, 404);
@@ -156,6 +171,7 @@ describe('getFunction', () => {
       state: 'Active',
       stateReason: '',
       image: { reference: 'oci:old', digest: spec.imageDigest },
+      architecture: 'x86_64',
       memoryMiB: 512,
       timeoutSeconds: 300,
       ephemeralStorageMiB: 512,
@@ -236,21 +252,11 @@ describe('deleteFunction', () => {
   it('keeps blobs that another function uses, of the same image or of another', async () => {
     const { context, s3, deletedKeys } = existing();
     const other = 'b'.repeat(64);
-    s3.on(ListObjectsV2Command).resolves({
-      Contents: [
-        { Key: `scar/images/sha256-${OLD}/eu-west-1/gray`, Size: 0 },
-        { Key: `scar/images/sha256-${OLD}/us-east-1/gray`, Size: 0 },
-      ],
-    });
+    listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${OLD}/us-east-1/gray`);
     expect((await deleteFunction(context, 'gray')).blobs).toEqual([]);
     expect(deletedKeys()).toEqual([`scar/images/sha256-${OLD}/eu-west-1/gray`]);
     s3.resetHistory();
-    s3.on(ListObjectsV2Command).resolves({
-      Contents: [
-        { Key: `scar/images/sha256-${OLD}/eu-west-1/gray`, Size: 0 },
-        { Key: `scar/images/sha256-${other}/eu-west-1/other`, Size: 0 },
-      ],
-    });
+    listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${other}/eu-west-1/other`);
     expect((await deleteFunction(context, 'gray')).blobs).toEqual([`scar/blobs/sha256/${OLD}`]);
   });
 
@@ -359,6 +365,8 @@ describe('updateFunction', () => {
       { output: [{ bucket: 'other', prefix: 'output/' }] },
       'old script',
     ],
+    ['the outputs to none', { output: [] }, { output: [] }, 'old script'],
+    ['the appearance of root', { fakeRoot: false }, { fakeRoot: false }, 'old script'],
     ['the reserve', { reserveSeconds: 5 }, { reserveMs: 5000 }, 'old script'],
   ];
   it.each(changes)('changes %s, and keeps the rest of the package', async (_, options, expected, script) => {
@@ -371,10 +379,12 @@ describe('updateFunction', () => {
     expect(s3.commandCalls(DeleteObjectsCommand)).toHaveLength(0);
   });
 
-  it('goes back to the CMD of the image', async () => {
-    const { context, lambda } = existing();
-    await updateFunction(context, 'gray', { args: null });
-    expect(sent(lambda).package?.spec).not.toHaveProperty('args');
+  it.each(['args', 'output'])('goes back to what a function has without %s', async (option) => {
+    const { context, lambda, s3 } = existing();
+    s3.on(GetBucketNotificationConfigurationCommand).resolves({});
+    await updateFunction(context, 'gray', { [option]: null });
+    const { [option as 'args' | 'output']: _, ...rest } = spec;
+    expect(sent(lambda).package?.spec).toEqual(rest);
   });
 
   it('changes the image: blobs up, package, tags, old blobs away', async () => {
@@ -391,6 +401,21 @@ describe('updateFunction', () => {
       'scar:digest': image.digest,
     });
     expect(deletedKeys()).toContain(`scar/blobs/sha256/${OLD}`);
+  });
+
+  it('keeps the architecture, and wants an image for it', async () => {
+    const { context, lambda } = existing();
+    const Configuration = { ...configuration, Architectures: ['arm64' as const] };
+    lambda.on(GetFunctionCommand).resolves({ Configuration, Tags: tags, Code: { Location: `${codeLocation}-arm64` } });
+    lambda.on(GetFunctionConfigurationCommand).resolves(Configuration);
+    const arm = await ociLayout(folder.path, { architecture: 'arm64' });
+    const described = await updateFunction(context, 'gray', { image: arm.reference });
+    expect(described).toMatchObject({ architecture: 'arm64', image: { digest: arm.digest } });
+    expect(lambda.commandCalls(UpdateFunctionCodeCommand)[0]?.args[0].input.Architectures).toEqual(['arm64']);
+    expect(sent(lambda).package?.spec.platform).toEqual({ os: 'linux', architecture: 'arm64' });
+    await expect(updateFunction(context, 'gray', { image: image.reference })).rejects.toThrow(
+      /no image for linux\/arm64/,
+    );
   });
 
   it('waits until Lambda has it', async () => {
@@ -428,12 +453,22 @@ describe('updateFunction', () => {
     expect(memory).toEqual([1024, 512]);
   });
 
-  it('refuses outputs that would trigger the function', async () => {
+  it.each([[[{ bucket: 'photos' }]], [null]])('refuses outputs that would trigger the function: %j', async (output) => {
     const { context, lambda } = existing();
-    await expect(updateFunction(context, 'gray', { output: [{ bucket: 'photos' }] })).rejects.toThrow(
-      /invoke itself for ever/,
-    );
+    await expect(updateFunction(context, 'gray', { output })).rejects.toThrow(/invoke itself for ever/);
     expect(lambda.commandCalls(UpdateFunctionCodeCommand)).toHaveLength(0);
+  });
+
+  it('refuses an output bucket that does not exist, and a script that nothing can run, before it changes anything', async () => {
+    const { context, lambda, s3 } = existing();
+    s3.on(HeadBucketCommand, { Bucket: 'gone' }).rejects(awsError('NotFound', 'NotFound', {}, 404));
+    const update = (options: UpdateFunctionOptions) => updateFunction(context, 'gray', { memoryMiB: 1024, ...options });
+    await expect(update({ output: [{ bucket: 'gone' }] })).rejects.toMatchObject({
+      code: 'bucket-not-found',
+      message: 'output[0].bucket must be a bucket that exists; received "gone". Create it, or correct its name',
+    });
+    await expect(update({ script: { inline: '#!/bin/sh\r\n' } })).rejects.toThrow(/^script must not have .*CRLF/);
+    expect(sent(lambda)).toEqual({ settings: [], package: undefined });
   });
 
   it('says that the package cannot be fetched, and not from where', async () => {

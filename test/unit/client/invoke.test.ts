@@ -25,6 +25,7 @@ describe('invoke', () => {
       environmentId: 'env-1',
       coldStart: false,
       pulled: false,
+      runner: 'in-process',
       exitCode: 0,
       signal: null,
       outputs: [],

@@ -29,11 +29,12 @@ interface Bucket {
   objects: string[] | Record<string, number>;
   unreserved?: number;
   reserved?: number;
+  architecture?: 'x86_64' | 'arm64';
   options?: ScarClientOptions;
 }
 
 /** A function, a bucket that is listed in pages as S3 does it, and invocations that the test may hold or fail. */
-function aws({ objects, unreserved = 1000, reserved, options = {} }: Bucket) {
+function aws({ objects, unreserved = 1000, reserved, architecture, options = {} }: Bucket) {
   const mocked = mockedContext(options);
   const { lambda, s3 } = mocked;
   const entries = Array.isArray(objects) ? objects.map((key) => [key, 1] as const) : Object.entries(objects);
@@ -41,6 +42,7 @@ function aws({ objects, unreserved = 1000, reserved, options = {} }: Bucket) {
     FunctionName: 'gray',
     FunctionArn: functionArn('gray'),
     MemorySize: 1024,
+    ...(architecture && { Architectures: [architecture] }),
     State: 'Active',
   });
   lambda
@@ -120,6 +122,13 @@ describe('mapOverBucket', () => {
     expect(run.summary.costUsd.compute).toBeCloseTo(234.5 * 0.0000166667, 10);
     expect(run.summary.costUsd.requests).toBeCloseTo(2345 * 0.0000002, 10);
     expect(run.summary.wallMs).toBeGreaterThan(0);
+  });
+
+  it('estimates the cost by what the processors cost', async () => {
+    const { map } = aws({ objects: names(100), architecture: 'arm64' });
+    const run = map({ prefix: 'in/' });
+    await collect(run);
+    expect(run.summary.costUsd.compute).toBeCloseTo(10 * 0.0000133334, 10);
   });
 
   it('gives for each object all that is known', async () => {

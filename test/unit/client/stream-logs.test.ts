@@ -117,6 +117,9 @@ describe('streamLogs', () => {
     const options = { since: new Date(1_000), until: 9_000, filter: 'ERROR', follow: true, pollIntervalMs: 250 };
     expect(await collect(read(options))).toHaveLength(1);
     expect(requests()[0]).toMatchObject({ startTime: 1_000, endTime: 9_000, filterPattern: 'ERROR' });
+    const ends = logGroup([1, 2, 3, 4].map((timestamp) => ({ id: `${timestamp}`, timestamp, message: 'x' })));
+    const times = (await collect(ends.read({ since: 2, until: 3 }))).map((event) => event.timestamp);
+    expect(times, 'both included').toEqual([2, 3]);
     const endless = logGroup([
       { id: '1', timestamp: 1, message: 'a' },
       { id: '2', timestamp: 2, message: 'b', visible: 3 },

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { folderAtWork, readProcessTable } from '../../../src/local/environment/process-table.js';
@@ -82,6 +82,7 @@ describe('an invocation', () => {
       LANG: 'en_US.UTF-8',
       PATH: expect.stringContaining('/usr/bin:/bin'),
       TMPDIR: expect.stringContaining(bench.host.runFolder),
+      LAMBDA_LOCAL_MEMORY_EVENTS: expect.stringContaining(bench.host.runFolder),
       AWS_REGION: 'us-east-1',
       AWS_DEFAULT_REGION: 'us-east-1',
       AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
@@ -118,8 +119,8 @@ describe('an invocation', () => {
 
   it('stands still between invocations, with all that it started', async () => {
     const environment = bench.environment({
-      'index.mjs': `import { spawn } from 'node:child_process'; import { writeFileSync } from 'node:fs'; import { tmpdir } from 'node:os';
-        let ticks = 0; const file = tmpdir() + '/ticks'; setInterval(() => writeFileSync(file, String(++ticks)), 1);
+      'index.mjs': `import { spawn } from 'node:child_process'; import { appendFileSync } from 'node:fs'; import { tmpdir } from 'node:os';
+        let ticks = 0; const file = tmpdir() + '/ticks'; setInterval(() => { appendFileSync(file, '.'); ticks++ }, 1);
         const child = spawn('sleep', ['1000']);
         export const handler = async () => { const before = ticks; while (ticks < before + 10) await new Promise((r) => setTimeout(r, 1));
           return { before, file, pids: [process.pid, child.pid] } }`,
@@ -127,11 +128,30 @@ describe('an invocation', () => {
     const { file, pids } = (await invoke(environment)).payload;
     const state = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0];
     await vi.waitFor(() => expect(pids.map(state)).toEqual(['T', 'T']));
-    const ticks = Number(readFileSync(file, 'utf8'));
+    const { size } = statSync(file);
     await sleep(300);
-    expect(Number(readFileSync(file, 'utf8'))).toBe(ticks);
-    expect((await invoke(environment)).payload.before).toBeGreaterThanOrEqual(ticks);
-    expect(Number(readFileSync(file, 'utf8'))).toBeGreaterThanOrEqual(ticks + 10);
+    expect(statSync(file).size).toBe(size);
+    expect((await invoke(environment)).payload.before).toBeGreaterThanOrEqual(size);
+    expect(statSync(file).size).toBeGreaterThanOrEqual(size + 10);
+  });
+
+  it('stands still with those that left its process group, too, and goes on with them', async () => {
+    const environment = bench.environment({
+      'index.mjs': `import { spawn } from 'node:child_process'; import { existsSync, statSync } from 'node:fs'; import { tmpdir } from 'node:os';
+        const file = tmpdir() + '/ticks';
+        const size = () => (existsSync(file) ? statSync(file).size : 0);
+        spawn('sh', ['-c', 'setsid sh -c "while :; do echo tick >> ' + file + '; done" & wait'], { detached: true });
+        export const handler = async () => { const before = size(); while (size() < before + 50) await new Promise((r) => setTimeout(r, 1));
+          return { file, before } }`,
+    });
+    const { file } = (await invoke(environment)).payload;
+    const states = () => remaining().map(({ pid }) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0]);
+    await vi.waitFor(() => expect(new Set(states())).toEqual(new Set('T')));
+    expect(states().length, 'runtime, child and grandchild').toBeGreaterThanOrEqual(3);
+    const { size } = statSync(file);
+    await sleep(300);
+    expect(statSync(file).size).toBe(size);
+    expect((await invoke(environment)).payload.before).toBeGreaterThanOrEqual(size);
   });
 });
 
@@ -220,18 +240,45 @@ describe('a function that fails', () => {
     expect(tail).toContain('Max Memory Used: 128 MB');
   });
 
-  it('loses only the child when that is what takes the memory', async () => {
+  it('loses only the child when that is what takes the memory, and can read why as soon as it has ended', async () => {
     const environment = bench.environment(
       {
-        'index.mjs': `import { spawn } from 'node:child_process'; import { once } from 'node:events';
+        'index.mjs': `import { spawn } from 'node:child_process'; import { once } from 'node:events'; import { readFileSync } from 'node:fs';
+          const events = () => readFileSync(process.env.LAMBDA_LOCAL_MEMORY_EVENTS, 'utf8');
           export const handler = async () => {
+            const before = events();
             const child = spawn(process.execPath, ['-e', 'const all = []; setInterval(() => all.push(Buffer.alloc(8 << 20, 1)), 5)']);
-            const [code, signal] = await once(child, 'exit'); return signal }`,
+            const [code, signal] = await once(child, 'exit'); return { before, signal, after: events() } }`,
       },
       { memoryMiB: 192 },
     );
-    expect((await invoke(environment)).payload).toBe('SIGKILL');
+    expect((await invoke(environment)).payload).toEqual({
+      before: 'oom 0\noom_kill 0\n',
+      signal: 'SIGKILL',
+      after: 'oom 1\noom_kill 1\n',
+    });
+    expect((await invoke(environment)).payload.after, 'of all its invocations').toBe('oom 2\noom_kill 2\n');
     expect(environment.ended).toBe(false);
+  });
+
+  it('loses its largest process, whichever grew last, and no other', async () => {
+    const environment = bench.environment(
+      {
+        'index.mjs': `import { spawn } from 'node:child_process'; import { once } from 'node:events';
+          const hold = (mebibytes) => spawn(process.execPath,
+            ['-e', 'const held = Buffer.alloc(' + mebibytes + ' << 20, 1); console.log(held.length); setInterval(() => {}, 1000)']);
+          export const handler = async () => {
+            const large = hold(200); const ended = once(large, 'exit');
+            await once(large.stdout, 'data');
+            const small = hold(100);
+            const [, signal] = await ended;
+            await once(small.stdout, 'data');
+            const lives = small.exitCode === null && small.signalCode === null;
+            small.kill(); return { signal, lives } }`,
+      },
+      { memoryMiB: 330 },
+    );
+    expect((await invoke(environment)).payload).toEqual({ signal: 'SIGKILL', lives: true });
   });
 
   it.each([

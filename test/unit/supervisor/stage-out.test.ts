@@ -13,8 +13,13 @@ describe('outputTargets', () => {
   it('takes the event, then the function, then output/ beside the input', () => {
     expect(outputTargets([target], [{ bucket: 'y', prefix: '' }], input)).toEqual([target]);
     expect(outputTargets(undefined, [target], input)).toEqual([target]);
-    expect(outputTargets([], [], input)).toEqual([{ bucket: 'b', prefix: 'output/' }]);
-    expect(outputTargets(undefined, [], undefined)).toEqual([]);
+    expect(outputTargets(undefined, undefined, input)).toEqual([{ bucket: 'b', prefix: 'output/' }]);
+    expect(outputTargets(undefined, undefined, undefined)).toBeUndefined();
+  });
+
+  it('takes an empty list at its word', () => {
+    expect(outputTargets([], [target], input)).toEqual([]);
+    expect(outputTargets(undefined, [], input)).toEqual([]);
   });
 });
 
@@ -47,8 +52,9 @@ describe('planUploads', () => {
   });
 
   it('does not lose files silently when there is no target', () => {
-    expect(() => planUploads(files('a'), [], undefined, false)).toThrow('no output target');
-    expect(planUploads([], [], undefined, false)).toEqual([]);
+    expect(() => planUploads(files('a'), undefined, undefined, false)).toThrow('no output target');
+    expect(planUploads([], undefined, undefined, false)).toEqual([]);
+    expect(planUploads(files('a'), [], input, false), 'for the empty list that was asked for').toEqual([]);
   });
 
   it('refuses to replace the input', () => {
@@ -71,7 +77,7 @@ describe('stageOut', () => {
     return { partBytes: 100, writeFile } as ObjectStore;
   }
 
-  it('marks every object, tells its type, and reports it when it has arrived', async () => {
+  it('marks every object, tells its type, and reports it', async () => {
     const sent: unknown[] = [];
     const arrived: OutputObject[] = [];
     const uploads = planUploads(files('a.png', 'b'), [{ bucket: 'x', prefix: '' }], undefined, false);
@@ -120,5 +126,25 @@ describe('stageOut', () => {
     const sending = stageOut(failing, uploads, marks, AbortSignal.timeout(1_000), ({ key }) => arrived.push(key));
     await expect(sending).rejects.toMatchObject({ reason: 'stage-out', message: 'no a (and 1 more of 3 outputs)' });
     expect(arrived).toEqual(['c']);
+  });
+
+  it('lists what arrived in the order of the plan, whatever the order of arrival, also when its time runs out', async () => {
+    const arrived: string[] = [];
+    const uploads = planUploads(files('a', 'b', 'c', 'd'), [{ bucket: 'x', prefix: '' }], undefined, false);
+    const started = new Map<string, () => void>();
+    const expired = new AbortController();
+    const held = store(
+      ({ key }, _file, options) =>
+        new Promise((resolve, reject) => {
+          started.set(key, () => resolve({ bytes: 1 }));
+          options?.signal?.addEventListener('abort', () => reject(new Error(`no time for ${key}`)));
+          if (started.size < uploads.length) return;
+          for (const next of ['d', 'c', 'a']) started.get(next)?.();
+          expired.abort();
+        }),
+    );
+    const sending = stageOut(held, uploads, marks, expired.signal, ({ key }) => arrived.push(key));
+    await expect(sending).rejects.toThrow('no time for b');
+    expect(arrived).toEqual(['a', 'c', 'd']);
   });
 });

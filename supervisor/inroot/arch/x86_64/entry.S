@@ -2,7 +2,7 @@
  * The two doors into the runner that are not C: where the kernel starts it, and where a redirected system call of the
  * guest enters it.
  */
-#include "../../layout.h"
+#include "layout.h"
 
 	.text
 	.globl	_start
@@ -65,7 +65,7 @@ inroot_entry:
 	mov	%rax, %rsp
 	mov	%rbx, %rdi
 	call	dispatch
-6:	mov	%rbx, %rsp
+	mov	%rbx, %rsp
 	cmp	$CALL_PERFORM, %eax
 	jb	3f
 	ja	4f
@@ -78,11 +78,6 @@ inroot_entry:
 	mov	48(%rbx), %r9
 	syscall
 	mov	%rax, 0(%rbx)
-	mov	56(%rbx), %rsp		/* the scratch's stack again */
-	mov	%rbx, %rdi
-	mov	%rbp, %rsi
-	call	dispatch_result
-	jmp	6b
 3:	/* CALL_DONE: the result is in call->number */
 	and	$-16, %rsp
 	mov	%rbx, %rdi

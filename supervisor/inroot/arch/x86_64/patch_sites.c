@@ -10,26 +10,22 @@
  * cancelled thread was interrupted), and costs nothing for calls whose number is seen to be of no interest.
  *
  * The instructions moved ("the window") must be whole, at least five bytes, go nowhere else, and nothing may jump between them. Where
- * no such window is found, an `int3` takes the place of the `syscall`, and the SIGTRAP handler leads to a stub:
+ * no such window is found, an `int3` takes the place of the `syscall`, which moves into the trampoline:
  *
- *     int3; nop              stub:  syscall
- *                                   jmp   behind the site
+ *     int3; nop              trampoline:  lea  call(%rip), %rcx
+ *                                         jmp  inroot_entry
+ *                            call:        syscall
+ *                                         jmp  behind the site
  *
  * The idea of trampolines for system calls is that of SaBRe (Arras et al., 2022) and zpoline (Yasukata et al., 2023).
  */
-#include "../../patch.h"
-
-#include "../../rules.h"
-#include "../../text.h"
 #include "decode.h"
+#include "rules.h"
+#include "sites.h"
 
-#define JUMP_SIZE 5UL	    /* e9 rel32 */
-#define LEA_SIZE 7UL	    /* 48 8d 0d rel32 */
-#define SYSCALL_SIZE 2UL
-#define STUB_SIZE (SYSCALL_SIZE + JUMP_SIZE)
-#define WINDOW_LIMIT 24	    /* bytes: the longest window considered */
-#define BATCH 512	    /* sites patched at a time */
-#define RELATIVE_REACH 0x7ff00000L /* what a rel32 surely reaches, with room for the size of the trampolines */
+#define JUMP_SIZE 5UL /* e9 rel32 */
+#define LEA_SIZE 7UL  /* 48 8d 0d rel32 */
+#define FAR_JUMP_SIZE 14UL /* ff 25 0 and an address */
 
 /* How far in front of a site decoding starts, and from how many places. */
 #define RUN_UP 72
@@ -43,47 +39,6 @@
 
 /* How far around a site jumps to it are looked for: far enough for the functions around system calls. */
 #define JUMP_SEARCH 1024
-
-struct site {
-	uint8_t *at;	/* the `syscall` */
-	uint8_t window; /* bytes in front of it that are moved; 0: trap */
-};
-
-/* Sites that trap, each with its stub: one such region for each batch that has any; they are never removed. */
-struct trap {
-	uint64_t site;
-	uint64_t stub;
-};
-
-struct trap_region {
-	struct trap_region *next;
-	uint64_t start, end;
-	uint32_t count;
-	struct trap trap[];
-};
-
-static struct trap_region *trap_regions;
-
-uint64_t patch_stub_of(uint64_t site)
-{
-	const struct trap_region *region = __atomic_load_n(&trap_regions, __ATOMIC_ACQUIRE);
-
-	for (; region; region = region->next) {
-		if (site < region->start || site >= region->end)
-			continue;
-		uint32_t low = 0, high = region->count;
-		while (low < high) {
-			uint32_t middle = (low + high) / 2;
-			if (region->trap[middle].site < site)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (low < region->count && region->trap[low].site == site)
-			return region->trap[low].stub;
-	}
-	return 0;
-}
 
 static uint32_t read32(const uint8_t *at)
 {
@@ -209,14 +164,15 @@ static bool is_jumped_into(const uint8_t *start, const uint8_t *site, const uint
 	const uint8_t *from = site - start > JUMP_SEARCH ? site - JUMP_SEARCH : start;
 	const uint8_t *to = end - site > JUMP_SEARCH ? site + JUMP_SEARCH : end;
 
-	for (const uint8_t *at = from; at + 6 <= to; at++) {
-		uint64_t into = (uint64_t)(at + 4 + (int32_t)read32(at) - (site - window) - 1); /* rel32 at `at` */
+	for (const uint8_t *at = from; to - at >= 6; at++) {
+		int64_t position = at - (site - window) - 1;
+		uint64_t into = (uint64_t)(position + 4 + (int32_t)read32(at)); /* rel32 at `at` */
 		if (into < (uint64_t)window && at > start &&
 		    (at[-1] == 0xe9 || (at - start > 1 && at[-2] == 0x0f && (at[-1] & 0xf0) == 0x80)))
 			return true;
 		if ((at[0] & 0xf0) != 0x70 && at[0] != 0xeb && (at[0] & 0xfc) != 0xe0)
 			continue;
-		into = (uint64_t)(at + 2 + (int8_t)at[1] - (site - window) - 1);
+		into = (uint64_t)(position + 2 + (int8_t)at[1]);
 		if (into < (uint64_t)window)
 			return true;
 	}
@@ -224,7 +180,7 @@ static bool is_jumped_into(const uint8_t *start, const uint8_t *site, const uint
 }
 
 /* Chooses the window: the fewest whole instructions that make room for a jump. 0 if none will do. */
-static int choose_window(const uint8_t *start, const uint8_t *site, const uint8_t *end, uint64_t boundaries)
+static uint8_t choose_window(const uint8_t *start, const uint8_t *site, const uint8_t *end, uint64_t boundaries)
 {
 	int window = (int)JUMP_SIZE;
 
@@ -240,11 +196,10 @@ static int choose_window(const uint8_t *start, const uint8_t *site, const uint8_
 		if (at > site)
 			return 0;
 	}
-	return is_jumped_into(start, site, end, window) ? 0 : window;
+	return is_jumped_into(start, site, end, window) ? 0 : (uint8_t)window;
 }
 
-/* Decides what is done about the bytes 0f 05 at `at`. False: nothing. */
-static bool classify(const struct code *code, uint8_t *at, struct site *site)
+bool site_classify(const struct code *code, uint8_t *at, struct site *site)
 {
 	const uint8_t *start = (const uint8_t *)code->address, *end = start + code->size;
 	uint8_t size = 0;
@@ -258,12 +213,12 @@ static bool classify(const struct code *code, uint8_t *at, struct site *site)
 	uint64_t boundaries = boundaries_before(start, at, end);
 	if (!boundaries || !unwind_covers(code->unwind, code->offset + (uint64_t)(at - start)))
 		return false;
-	site->window = (uint8_t)choose_window(start, at, end, boundaries);
+	site->window = choose_window(start, at, end, boundaries);
 	return true;
 }
 
-/* The next 0f 05 from `at` on, or NULL. Eight bytes at a time, by the well-known test for a zero byte in a word. */
-static uint8_t *find_syscall(uint8_t *at, const uint8_t *end)
+/* Looks for 0f 05, eight bytes at a time, by the well-known test for a zero byte in a word. */
+uint8_t *site_find(uint8_t *at, const uint8_t *end)
 {
 	const uint64_t ones = 0x0101010101010101UL, highs = 0x8080808080808080UL;
 
@@ -284,26 +239,6 @@ static uint8_t *find_syscall(uint8_t *at, const uint8_t *end)
 		if (at[0] == 0x0f && at[1] == 0x05)
 			return at;
 	return NULL;
-}
-
-/* Room for trampolines that the code can reach and that can reach the code. 0 if there is none. */
-static uint64_t map_near(uint64_t start, uint64_t end, size_t size)
-{
-	const int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	long mapped = sys_mmap(0, size, protection, flags, -1, 0);
-
-	for (int step = 0; step < 256; step++) {
-		if (mapped > 0) {
-			if ((int64_t)((uint64_t)mapped + size - start) < RELATIVE_REACH && (int64_t)(end - (uint64_t)mapped) < RELATIVE_REACH)
-				return (uint64_t)mapped;
-			sys_munmap((uint64_t)mapped, size);
-		}
-		/* In turn above and below, further away each time; the kernel says if something is there already. */
-		uint64_t distance = (uint64_t)(step / 2 + 1) * (16UL << 20);
-		uint64_t hint = step % 2 ? PAGE_DOWN(start) - distance : PAGE_UP(end) + distance;
-		mapped = sys_mmap(hint, size, protection, flags | MAP_FIXED_NOREPLACE, -1, 0);
-	}
-	return 0;
 }
 
 static uint8_t *emit_jump(uint8_t *at, const uint8_t *to)
@@ -328,113 +263,61 @@ static uint8_t *emit_window(uint8_t *to, const uint8_t *from, const uint8_t *sit
 	return to;
 }
 
-/* Bytes of trampolines, stubs and trap records for the batch. */
-static size_t trampolines_size(const struct site *sites, int count)
+static uint8_t *emit_far_jump(uint8_t *at, const void *to)
 {
-	size_t size = 16 + sizeof(struct trap_region);
-
-	for (int i = 0; i < count; i++)
-		size += sites[i].window ? sites[i].window + LEA_SIZE + JUMP_SIZE : STUB_SIZE + sizeof(struct trap);
-	return size + 16;
+	at[0] = 0xff; /* jmp *0(%rip) */
+	at[1] = 0x25;
+	write32(at + 2, 0);
+	__builtin_memcpy(at + 6, &to, sizeof to);
+	return at + FAR_JUMP_SIZE;
 }
 
-/* Writes one site's trampoline at `to`; the jump to it is left for the code itself. */
-static uint8_t *emit_trampoline(uint8_t *to, const struct site *site, const uint8_t *entry)
+void entry_write(uint8_t *to)
 {
-	if (!site->window) {
-		to[0] = 0x0f;
-		to[1] = 0x05;
-		return emit_jump(to + SYSCALL_SIZE, site->at + SYSCALL_SIZE);
-	}
+	emit_far_jump(to, (const void *)inroot_entry);
+}
+
+size_t trampoline_size(const struct site *site)
+{
+	return site->window + LEA_SIZE + JUMP_SIZE + (site->window ? 0 : SYSCALL_SIZE + FAR_JUMP_SIZE);
+}
+
+/* Nothing here is an absolute address if the site is near: see struct room. */
+uint8_t *trampoline_write(uint8_t *to, const struct site *site, const uint8_t *entry)
+{
+	const uint8_t *behind = site->at + SYSCALL_SIZE;
+
 	to = emit_window(to, site->at - site->window, site->at);
-	to[0] = 0x48; /* lea site(%rip), %rcx */
+	const uint8_t *call = site->window ? site->at : to + LEA_SIZE + JUMP_SIZE;
+	to[0] = 0x48; /* lea call(%rip), %rcx */
 	to[1] = 0x8d;
 	to[2] = 0x0d;
-	write32(to + 3, (uint32_t)(site->at - (to + LEA_SIZE)));
-	return emit_jump(to + LEA_SIZE, entry);
+	write32(to + 3, (uint32_t)(call - (to + LEA_SIZE)));
+	to = emit_jump(to + LEA_SIZE, entry);
+	if (site->window)
+		return to;
+	to[0] = 0x0f;
+	to[1] = 0x05;
+	to += SYSCALL_SIZE;
+	bool near = behind - to < JUMP_REACH && to - behind < JUMP_REACH;
+	return near ? emit_jump(to, behind) : emit_far_jump(to, behind);
 }
 
-static void redirect(const struct site *site, const uint8_t *trampoline)
+const uint8_t *trampoline_trap(const struct site *site, const uint8_t *end)
+{
+	(void)site, (void)end;
+	return NULL; /* a jump goes anywhere */
+}
+
+bool site_redirect(const struct site *site, const uint8_t *trampoline)
 {
 	if (!site->window) {
 		site->at[0] = 0xcc;
 		site->at[1] = 0x90;
-		return;
+		return false;
 	}
 	for (uint8_t *at = site->at - site->window + JUMP_SIZE; at < site->at; at++)
 		*at = 0xcc; /* never reached */
 	emit_jump(site->at - site->window, trampoline);
-}
-
-static void publish(struct trap_region *region)
-{
-	region->next = __atomic_load_n(&trap_regions, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&trap_regions, &region->next, region, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-		;
-}
-
-/*
- * Patches a batch of sites. Trampolines are written to fresh memory that becomes executable only then and is never written
- * to again; so no lock is needed, and nothing is writable and executable at once.
- */
-static void patch_batch(const struct code *code, const struct site *sites, int count)
-{
-	const uint64_t start = code->address, end = start + code->size;
-	size_t size = PAGE_UP(trampolines_size(sites, count));
-	uint64_t room = map_near(start, end, size);
-	uint64_t first_page = PAGE_DOWN(sites[0].at - WINDOW_LIMIT), last = PAGE_UP(sites[count - 1].at + SYSCALL_SIZE);
-
-	if (first_page < PAGE_DOWN(start))
-		first_page = PAGE_DOWN(start);
-	if (!room)
-		return;
-	if (sys_mprotect(first_page, last - first_page, PROT_READ | PROT_WRITE) < 0) {
-		sys_munmap(room, size);
-		return;
-	}
-
-	/* entry: jmp *address(%rip), for the runner itself may be further away */
-	uint8_t *entry = (uint8_t *)room, *to = entry + 16;
-	const uint64_t target = (uint64_t)inroot_entry;
-	entry[0] = 0xff;
-	entry[1] = 0x25;
-	write32(entry + 2, 2);
-	__builtin_memcpy(entry + 8, &target, sizeof target);
-
-	int traps = 0;
-	for (int i = 0; i < count; i++)
-		traps += !sites[i].window;
-	struct trap_region *region = (struct trap_region *)to;
-	region->start = start;
-	region->end = end;
-	to += sizeof *region + (size_t)traps * sizeof(struct trap);
-	for (int i = 0; i < count; i++) {
-		uint8_t *next = emit_trampoline(to, &sites[i], entry);
-		if (!sites[i].window)
-			region->trap[region->count++] = (struct trap){(uint64_t)sites[i].at, (uint64_t)to};
-		redirect(&sites[i], to);
-		to = next;
-	}
-	if (traps)
-		publish(region);
-	sys_mprotect(room, size, PROT_READ | PROT_EXEC);
-	sys_mprotect(first_page, last - first_page, code->protection);
-}
-
-void patch_code(const struct code *code)
-{
-	uint8_t *at = (uint8_t *)code->address;
-	const uint8_t *end = at + code->size;
-	struct site sites[BATCH];
-	int count = 0;
-
-	while ((at = find_syscall(at, end))) {
-		if (classify(code, at, &sites[count]) && ++count == BATCH) {
-			patch_batch(code, sites, count);
-			count = 0;
-		}
-		at += SYSCALL_SIZE;
-	}
-	if (count)
-		patch_batch(code, sites, count);
+	return true;
 }

@@ -24,19 +24,16 @@ struct signal_context {
 /* x86-64 has no kernel default: every action names its restorer (SA_RESTORER). */
 #define ACTION_RESTORER 0x04000000UL
 
-__attribute__((visibility("hidden"))) void inroot_entry(void); /* entry.S */
-
 /* The address of the `int3` that was just executed: the saved rip is the one behind it. */
 static inline uint64_t trap_site(const struct signal_context *context)
 {
 	return context->rip - 1;
 }
 
-/* Makes the return from the signal enter entry.S, as a trampoline would. */
-static inline void resume_at_stub(struct signal_context *context, uint64_t stub)
+/* Makes the return from the signal go on at `address`. */
+static inline void resume_at(struct signal_context *context, uint64_t address)
 {
-	context->rcx = stub;
-	context->rip = (uint64_t)inroot_entry;
+	context->rip = address;
 }
 
 #endif

@@ -56,6 +56,8 @@ static int report(int argc, char **argv)
 
 	if (argc >= 3 && !strcmp(argv[2], "argc"))
 		return argc > 1000 ? 77 : 1;
+	if (argc >= 3 && !strcmp(argv[2], "uid"))
+		return getuid() == 1000 && geteuid() == 1000 ? 42 : 1;
 	/* Whether this process, too, is in the root. */
 	return stat("/abslink", &root) == 0 && stat("/etc/os-release", &real) == 0 && root.st_ino == real.st_ino ? 42 : 1;
 }
@@ -67,9 +69,12 @@ int main(int argc, char **argv)
 		return report(argc, argv);
 	check_paths();
 	check_memory();
+	check_instructions();
 	check_signals();
 	check_sockets();
 	check_programs();
 	check_threads();
+	check_identity();
+	check_owners();
 	return 0;
 }

@@ -17,6 +17,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The older calls, made directly; newer architectures have only what superseded them. */
+#ifdef SYS_open
+#define OPEN(path, flags) syscall(SYS_open, path, flags)
+#define STAT(path, to) syscall(SYS_stat, path, to)
+#define RENAME(from, to) syscall(SYS_rename, from, to)
+#define READLINK(path, to, size) syscall(SYS_readlink, path, to, size)
+#define SYMLINK(target, path) syscall(SYS_symlink, target, path)
+#else
+#define OPEN(path, flags) syscall(SYS_openat, AT_FDCWD, path, flags)
+#define STAT(path, to) syscall(SYS_newfstatat, AT_FDCWD, path, to, 0)
+#define RENAME(from, to) syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to)
+#define READLINK(path, to, size) syscall(SYS_readlinkat, AT_FDCWD, path, to, size)
+#define SYMLINK(target, path) syscall(SYS_symlinkat, target, AT_FDCWD, path)
+#endif
+
+/* A breakpoint, and how a handler goes on behind it: on some architectures it is not done with when it has trapped. */
+#ifdef __aarch64__
+#define BREAKPOINT "brk #0"
+#define SKIP_BREAKPOINT(context) ((context)->uc_mcontext.pc += 4)
+#else
+#define BREAKPOINT "int3"
+#define SKIP_BREAKPOINT(context) ((void)(context))
+#endif
+
 /* Path of this program, as main() got it. */
 extern const char *self_path;
 
@@ -35,9 +59,12 @@ int in_child(void (*action)(void));
 
 void check_paths(void);
 void check_memory(void);
+void check_instructions(void);
 void check_signals(void);
 void check_sockets(void);
 void check_programs(void);
 void check_threads(void);
+void check_identity(void);
+void check_owners(void);
 
 #endif

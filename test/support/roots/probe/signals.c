@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/select.h>
 #include <sys/time.h>
+#include <ucontext.h>
 
 static volatile sig_atomic_t traps, opened;
 static sigjmp_buf back;
@@ -16,6 +17,12 @@ static void on_trap(int signal)
 	traps++;
 }
 
+static void on_breakpoint(int signal, siginfo_t *info, void *context)
+{
+	traps += signal == SIGTRAP && info->si_signo == SIGTRAP;
+	SKIP_BREAKPOINT((ucontext_t *)context);
+}
+
 static void on_trap_with_context(int signal, siginfo_t *info, void *context)
 {
 	traps += signal == SIGTRAP && info->si_signo == SIGTRAP && context;
@@ -24,7 +31,7 @@ static void on_trap_with_context(int signal, siginfo_t *info, void *context)
 /* A system call by number: the way of a `syscall` whose number is not known beforehand. */
 static bool reaches_file(void)
 {
-	long fd = syscall(SYS_open, "/abslink", O_RDONLY | O_CLOEXEC);
+	long fd = OPEN("/abslink", O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0)
 		close((int)fd);
@@ -51,7 +58,7 @@ static void die_of_trap(void)
 
 static void die_of_breakpoint(void)
 {
-	__asm__ volatile("int3");
+	__asm__ volatile(BREAKPOINT);
 }
 
 static void ignore_trap(void)
@@ -74,7 +81,10 @@ static void check_own_trap(void)
 	check("trap handler set", sigaction(SIGTRAP, &action, NULL) == 0 && sigaction(SIGTRAP, NULL, &old) == 0 && old.sa_handler == on_trap);
 	raise(SIGTRAP);
 	check("trap handler called", traps == 1);
-	__asm__ volatile("int3");
+	action.sa_sigaction = on_breakpoint;
+	action.sa_flags = SA_SIGINFO;
+	sigaction(SIGTRAP, &action, NULL);
+	__asm__ volatile(BREAKPOINT);
 	check("breakpoint reaches the handler", traps == 2);
 	check("calls work beside it", reaches_file());
 	action.sa_sigaction = on_trap_with_context;

@@ -67,7 +67,12 @@ static void check_datagrams(void)
 	check("datagrams: bind", bind(receiver, (struct sockaddr *)&address, size) == 0);
 	check("datagrams: sendto", sendto(sender, &byte, 1, 0, (struct sockaddr *)&address, size) == 1);
 	check("datagrams: sendmsg", sendmsg(sender, &message, 0) == 1);
-	check("datagrams: received", recv(receiver, &byte, 1, 0) == 1 && recv(receiver, &byte, 1, 0) == 1);
+	struct mmsghdr both[] = {{.msg_hdr = message}, {.msg_hdr = message}};
+	check("datagrams: sendmmsg", sendmmsg(sender, both, 2, 0) == 2 && both[0].msg_len == 1 && both[1].msg_len == 1);
+	int received = 0;
+	while (recv(receiver, &byte, 1, MSG_DONTWAIT) == 1)
+		received++;
+	check("datagrams: received", received == 4);
 	close(sender);
 	close(receiver);
 	unlink(path);

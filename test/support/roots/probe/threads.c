@@ -5,6 +5,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #define THREADS 48
 
@@ -124,10 +125,39 @@ static void check_forks(void)
 	check("forks among threads", good);
 }
 
+static void *name_itself(void *unused)
+{
+	char name[16] = "", shown[17] = "";
+	int fd = open("/proc/thread-self/comm", O_RDONLY | O_CLOEXEC);
+
+	(void)unused;
+	prctl(PR_SET_NAME, "a thread of the probe");
+	prctl(PR_GET_NAME, name);
+	bool same = read(fd, shown, sizeof shown - 1) == 16 && !strcmp(shown, "a thread of the\n") && !strcmp(name, "a thread of the");
+	close(fd);
+	return (void *)(intptr_t)same;
+}
+
+/* Lambda denies prctl(2); what programs take for granted of it works nevertheless. */
+static void check_prctl(void)
+{
+	pthread_t thread;
+	void *same = NULL;
+
+	pthread_create(&thread, NULL, name_itself, NULL);
+	pthread_join(thread, &same);
+	check("name of a thread", same != NULL);
+	check_error("name from nowhere", prctl(PR_SET_NAME, 1), EFAULT);
+	check("signal when the parent dies", !prctl(PR_SET_PDEATHSIG, SIGTERM) && !prctl(PR_SET_PDEATHSIG, 0));
+	check_error("no such signal when the parent dies", prctl(PR_SET_PDEATHSIG, 65), EINVAL);
+	check("no new privileges", !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
 void check_threads(void)
 {
 	check_many();
 	check_cancel();
 	check_mapping();
 	check_forks();
+	check_prctl();
 }

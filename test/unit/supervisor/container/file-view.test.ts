@@ -1,10 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { storedTarget } from '../../../../src/oci/rootfs/link-target.js';
 import { FileView } from '../../../../supervisor/container/file-view.js';
-import { imageUser } from '../../../../supervisor/container/user.js';
 
 let base: string;
 let view: FileView;
@@ -72,15 +71,4 @@ it('gives up on a circle', () => {
   symlinkSync('b', root('a'));
   symlinkSync('a', root('b'));
   expect(view.resolve('/a')).toBeUndefined();
-});
-
-it("finds the home of the image's user", () => {
-  writeFileSync(root('etc/passwd'), 'root:x:0:0:root:/superuser:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\n');
-  expect(imageUser('www:www', view)).toEqual({ name: 'www', isRoot: false, home: '/var/www' });
-  expect(imageUser('33', view)).toMatchObject({ isRoot: false, home: '/var/www' });
-  expect(imageUser(undefined, view)).toEqual({ name: '', isRoot: true, home: '/superuser' });
-  expect(imageUser('0:0', view)).toMatchObject({ isRoot: true, home: '/superuser' });
-  expect(imageUser('nobody-knows', view)).toMatchObject({ isRoot: false, home: '/' });
-  rmSync(root('etc/passwd'));
-  expect(imageUser('', view)).toMatchObject({ home: '/root' });
 });

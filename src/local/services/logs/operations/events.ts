@@ -76,7 +76,8 @@ function checkBatch(batch: readonly InputLogEvent[]): { timestamp: number; messa
 }
 
 /**
- * A page of one stream. Without a token, the newest events or, from the head, the oldest. The tokens lead on from both
+ * A page of one stream: events with a timestamp equal to or later than the end time are not included
+ * (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html). Without a token, the newest events or, from the head, the oldest. The tokens lead on from both
  * ends of the page; at an end of the stream the token that comes back is the one that was sent.
  */
 export async function getLogEvents(store: LogStore, request: GetLogEventsRequest): Promise<GetLogEventsResponse> {
@@ -109,7 +110,8 @@ export async function filterLogEvents(
   const limit = limitOf(request.limit, MAX_PAGE_EVENTS);
   const matches = parseFilterPattern(request.filterPattern ?? '');
   const position = request.nextToken === undefined ? 0 : parseToken(group, request.nextToken, /^n$/).position;
-  // Here, unlike in GetLogEvents, the end is included.
+  // Events with a timestamp later than this time are not returned: unlike in GetLogEvents, the end is included.
+  // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
   const before = request.endTime === undefined ? undefined : request.endTime + 1;
   const query = group.visible({ streams: searched(group, request), from: request.startTime, before });
   const end = group.file.size;

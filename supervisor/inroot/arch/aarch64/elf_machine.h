@@ -1,0 +1,6 @@
+#ifndef INROOT_ARCH_ELF_MACHINE_H
+#define INROOT_ARCH_ELF_MACHINE_H
+
+#define ELF_MACHINE 183 /* EM_AARCH64 */
+
+#endif

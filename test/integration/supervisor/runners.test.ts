@@ -1,0 +1,64 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Abilities, probeAbilities } from '../../../supervisor/container/choose-runner.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
+import { inroot } from '../../support/inroot/inroot.js';
+import { jailMissing } from '../../support/jail/jail.js';
+import { readTree } from '../../support/tree.js';
+
+const missing = supervisorMissing ?? busyboxMissing ?? jailMissing;
+
+describe.skipIf(missing)(`the choice of a runner (${missing ?? 'by what a place allows'})`, () => {
+  let bench: FunctionBench;
+  let abilities: Abilities;
+
+  beforeAll(async () => {
+    bench = await FunctionBench.open();
+    abilities = await probeAbilities(inroot());
+  });
+  afterAll(() => bench[Symbol.asyncDispose]());
+
+  it('is the in-process loader in the jail, and the log says what else was tried', async () => {
+    const environment = await bench.start({ image: busyboxImage(), jailed: true });
+    expect(await environment.invoke({ scar: { version: 1, script: 'true' } })).toMatchObject({ runner: 'in-process' });
+    expect(environment.log).toContain('scar: runner in-process; this place denies ptrace, prctl, chroot, namespaces\n');
+  });
+
+  it('is refused, before anything is pulled, where the jail does not allow it', async () => {
+    const environment = await bench.start({ image: busyboxImage(), jailed: true, spec: { runner: 'namespaces' } });
+    const { outcomes, runner } = await environment.invoke({ scar: { version: 1, script: 'true' } });
+    expect(runner).toBeUndefined();
+    expect(outcomes).toMatchObject([
+      { status: 'failed', reason: 'image', message: expect.stringMatching(/namespaces is denied.*'in-process'/) },
+    ]);
+    expect(readdirSync(join(environment.tmp, 'scar'))).not.toContain('images');
+  });
+
+  it('can be namespaces, where the kernel allows them', async (test) => {
+    if (abilities.namespaces !== 0) test.skip(`no namespaces here: errno ${abilities.namespaces}`);
+    const environment = await bench.start({ image: busyboxImage(), spec: { runner: 'namespaces' } });
+    const run = (script: string) => environment.run({ script });
+    const response = await environment.invoke({ scar: { version: 1, script: 'echo $$; ls /proc | grep -c "^[0-9]"' } });
+    expect(response).toMatchObject({ runner: 'namespaces', outcomes: [{ stdout: { text: '2\n4\n' } }] });
+    const before = readTree(rootfsOf(environment));
+    await run('echo evil >> /etc/passwd; rm -rf /root; mkdir /opt; (setsid sleep 1000 &); echo 1 > /tmp/file');
+    expect(Object.fromEntries(readTree(rootfsOf(environment)))).toEqual(Object.fromEntries(before));
+    expect(await run('ls /opt')).toMatchObject({ status: 'failed', reason: 'exit' });
+    expect(await run('exit 3')).toMatchObject({ exitCode: 3 });
+    expect(await run('kill -SEGV $$')).toMatchObject({ signal: 'SIGSEGV' });
+    expect(await run('cat /etc/passwd; ls /tmp')).toMatchObject({
+      stdout: { text: expect.not.stringContaining('evil') },
+    });
+    expect(await run('trap "exit 9" TERM; sleep 0.1; kill -TERM $$; wait')).toMatchObject({ exitCode: 9 });
+    expect(await environment.run({ script: 'sleep 60' }, { timeoutMs: 2_500 })).toMatchObject({ reason: 'timeout' });
+    expect(readdirSync(join(environment.tmp, 'scar/run'))).toHaveLength(1);
+  });
+
+  function rootfsOf({ tmp }: FunctionEnvironment): string {
+    const images = join(tmp, 'scar/images');
+    const [digest = ''] = readdirSync(images).filter((name) => name !== 'lock');
+    return join(images, digest, 'rootfs');
+  }
+});
