@@ -6,6 +6,7 @@ import { formatBytes } from '../util/format-bytes.js';
 import { removeTree } from '../util/remove-tree.js';
 import type { ImageSource, ResolvedImage } from './image-source.js';
 import { applyLayer } from './layer.js';
+import { type LinkForm, runnersLinks } from './rootfs/link-target.js';
 import { noSpace, SpaceBudget, type SpaceLimits } from './rootfs/space.js';
 import { RootfsWriter } from './rootfs/writer.js';
 
@@ -13,11 +14,8 @@ export interface UnpackOptions extends SpaceLimits {
   signal?: AbortSignal;
   /** Called as compressed bytes arrive. */
   onProgress?: (progress: UnpackProgress) => void;
-  /**
-   * Paths of the root over which something else lies when a container runs (`['/proc', '/dev', '/tmp', '/etc/hosts']`): symbolic
-   * links to them are left to the runner. Default: none.
-   */
-  mountPoints?: readonly string[];
+  /** How symbolic links are written. Default: for the in-process runner, without mounts. */
+  links?: LinkForm;
 }
 
 export interface UnpackProgress {
@@ -68,7 +66,7 @@ export async function unpackImage(
       root: rootfs.partial,
       umask: rootfs.umask,
       budget,
-      mountPoints: (options.mountPoints ?? []).map((path) => path.replace(/^\/+|\/+$/g, '')),
+      links: options.links ?? runnersLinks([]),
     });
     let bytes = 0;
     for (const [index, descriptor] of layers.entries()) {

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { originalTarget } from '../../src/oci/rootfs/link-target.js';
+import { type LinkForm, runnersLinks } from '../../src/oci/rootfs/link-target.js';
 
 /** Linux gives up after as many symbolic links (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -12,10 +12,15 @@ const MAX_LINKS = 40;
 export class FileView {
   readonly #rootfs: string;
   readonly #binds: readonly { host: string; container: string }[];
+  readonly #links: LinkForm;
 
-  /** @param binds - the longest one that matches counts */
-  constructor(rootfs: string, binds: readonly { host: string; container: string }[]) {
+  /**
+   * @param binds - the longest one that matches counts
+   * @param links - how links are written in the rootfs
+   */
+  constructor(rootfs: string, binds: readonly { host: string; container: string }[], links = runnersLinks([])) {
     this.#rootfs = rootfs;
+    this.#links = links;
     this.#binds = [...binds].sort((a, b) => b.container.length - a.container.length);
   }
 
@@ -50,7 +55,7 @@ export class FileView {
     for (const { host, container } of [...this.#binds, { host: this.#rootfs, container: '' }]) {
       if (target === host || target.startsWith(`${host}/`)) return container + target.slice(host.length) || '/';
     }
-    return originalTarget(target);
+    return this.#links.original(target);
   }
 
   #host(path: readonly string[]): string {

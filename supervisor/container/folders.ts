@@ -2,6 +2,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { INPUT_FOLDER, OUTPUT_FOLDER } from '../../src/contract/index.js';
 import { FileView } from './file-view.js';
+import type { CachedImage } from './image-cache.js';
 import { UNDO_FOLDER } from './undo.js';
 
 /** Where SCAR's users find the further files of a function's package. */
@@ -33,19 +34,19 @@ export interface ContainerFolders {
  * Makes them.
  *
  * @param folder - on the host; must not exist
- * @param rootfs - the image's files: what lies in its own `/tmp` is copied, as the bound folder hides it
+ * @param image - what lies in its own `/tmp` is copied, as the bound folder hides it
  * @param extraPayload - host path of what the package brings along, if anything
  */
 export function makeFolders(
   folder: string,
   requestId: string,
-  rootfs: string,
+  { rootfs, links }: Pick<CachedImage, 'rootfs' | 'links'>,
   extraPayload: string | undefined,
 ): ContainerFolders {
   mkdirSync(folder, { recursive: true });
   const tmp = makeOpenFolder(folder, 'tmp');
   const shm = makeOpenFolder(folder, 'shm');
-  const imageTmp = new FileView(rootfs, []).resolve('/tmp');
+  const imageTmp = new FileView(rootfs, [], links).resolve('/tmp');
   if (imageTmp !== undefined && isFilled(imageTmp)) cpSync(imageTmp, tmp, { recursive: true, verbatimSymlinks: true });
   const request = join(tmp, requestId);
   mkdirSync(request);

@@ -201,6 +201,12 @@ static inline long sys_getdents(int fd, void *to, size_t size)
 	return raw_syscall(__NR_getdents64, fd, (long)to, (long)size, 0, 0, 0);
 }
 
+/* From the file's start. */
+static inline long sys_lseek(int fd, int64_t offset)
+{
+	return raw_syscall(__NR_lseek, fd, offset, 0, 0, 0, 0);
+}
+
 static inline long sys_dup(int fd)
 {
 	return raw_syscall(__NR_dup, fd, 0, 0, 0, 0, 0);

@@ -8,9 +8,6 @@
 #define MARK_SIZE 256
 #define MARK_BYTE '='
 
-/* How deep a moved directory is searched for links: as far as the stack allows. */
-#define LEVELS 100
-
 long link_unfollowable(char *to, const char *rest)
 {
 	memset(to, MARK_BYTE, MARK_SIZE);
@@ -153,6 +150,17 @@ static bool is_settled(const char *directory, const char *stored, char *buffer)
 	return !path_mount(directory) && (size_t)(original - stored) == (depth ? 3 * depth : 2);
 }
 
+/* Makes a link in place of what has its temporary name, which a process that was killed may have left. */
+static long make_link(const char *target, int dir, const char *path)
+{
+	long error = sys_symlinkat(target, dir, path);
+
+	if (error != -EEXIST)
+		return error;
+	sys_unlinkat(dir, path, 0);
+	return sys_symlinkat(target, dir, path);
+}
+
 static void settle(struct scratch *scratch, int dir, const char *path)
 {
 	char *stored = scratch->extra[0], *directory = scratch->walked, *temporary = scratch->extra[1];
@@ -169,30 +177,83 @@ static void settle(struct scratch *scratch, int dir, const char *path)
 	if (name + 32 > PATH_MAX)
 		return;
 	text_number(temporary + name, ".inroot-", (uint64_t)sys_gettid());
-	if (!sys_symlinkat(scratch->link, dir, temporary) && sys_renameat(dir, temporary, dir, path))
+	if (!make_link(scratch->link, dir, temporary) && sys_renameat(dir, temporary, dir, path))
 		sys_unlinkat(dir, temporary, 0);
 }
 
-/* The links in a directory and below it. */
-static void settle_below(struct scratch *scratch, int parent, const char *name, int levels)
+/* A directory on the way down: how far its listing was read, and its mode, if that was changed. */
+struct level {
+	int64_t offset;
+	uint32_t closed_mode;
+	bool was_closed;
+};
+
+/* As far as the scratch has room for. */
+#define LEVELS ((long)(SCRATCH_VECTOR * sizeof(char *) / sizeof(struct level)))
+
+/* Opens a directory in which links are to be settled; our own may be closed to us. */
+static int open_level(struct level *level, int parent, const char *name)
+{
+	struct stat stat;
+
+	*level = (struct level){0};
+	if (sys_fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) || (stat.st_mode & MODE_TYPE) != MODE_DIRECTORY)
+		return -ENOTDIR;
+	level->closed_mode = stat.st_mode & MODE_PERMISSIONS;
+	level->was_closed = (stat.st_mode & 0700) != 0700 && !sys_fchmodat(parent, name, level->closed_mode | 0700);
+	return (int)sys_openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+}
+
+static void close_level(const struct level *level, int dir)
+{
+	if (level->was_closed)
+		sys_fchmod(dir, level->closed_mode);
+	sys_close(dir);
+}
+
+/* Settles links up to the next directory, which is opened. -1: there is none. */
+static int settle_up_to_directory(struct scratch *scratch, int dir, struct level *level)
 {
 	char entries[512] __attribute__((aligned(8)));
-	int dir = (int)sys_openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	long got;
 
-	while (levels && (got = sys_getdents(dir, entries, sizeof entries)) > 0) {
+	sys_lseek(dir, level->offset);
+	while ((got = sys_getdents(dir, entries, sizeof entries)) > 0) {
 		for (long at = 0; at < got;) {
 			const struct directory_entry *entry = (const struct directory_entry *)(entries + at);
 			size_t size = text_length(entry->name);
+			at += entry->size;
+			level->offset = entry->offset;
 			if (entry->type == ENTRY_LINK || entry->type == ENTRY_UNKNOWN)
 				settle(scratch, dir, entry->name);
-			if ((entry->type == ENTRY_DIRECTORY || entry->type == ENTRY_UNKNOWN) && !path_is_dot(entry->name, size) &&
-			    !path_is_parent(entry->name, size))
-				settle_below(scratch, dir, entry->name, levels - 1);
-			at += entry->size;
+			if ((entry->type != ENTRY_DIRECTORY && entry->type != ENTRY_UNKNOWN) || path_is_dot(entry->name, size) ||
+			    path_is_parent(entry->name, size))
+				continue;
+			int found = open_level(level + 1, dir, entry->name);
+			if (found >= 0)
+				return found;
 		}
 	}
-	sys_close(dir);
+	return -1;
+}
+
+/* Every link below a directory. Not by recursion, and with one descriptor at a time: the stack is small, and trees may be deep. */
+static void settle_below(struct scratch *scratch, int parent, const char *name)
+{
+	struct level *top = (struct level *)scratch->vector, *level = top;
+	int dir = open_level(level, parent, name);
+
+	while (dir >= 0) {
+		int next = level + 1 < top + LEVELS ? settle_up_to_directory(scratch, dir, level) : -1;
+		if (next >= 0) {
+			sys_close(dir);
+			level++;
+		} else {
+			next = level > top ? (int)sys_openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) : -1;
+			close_level(level--, dir);
+		}
+		dir = next;
+	}
 }
 
 /* Whether links that were moved from one directory into the other lead elsewhere now. */
@@ -213,7 +274,7 @@ void link_settle(struct scratch *scratch, int from_dir, const char *from, int di
 	if ((stat.st_mode & MODE_TYPE) == MODE_SYMLINK)
 		settle(scratch, dir, path);
 	else if ((stat.st_mode & MODE_TYPE) == MODE_DIRECTORY && leads_elsewhere(scratch, from_dir, from, dir, path))
-		settle_below(scratch, dir, path, LEVELS);
+		settle_below(scratch, dir, path);
 }
 
 uint64_t link_size(struct scratch *scratch, int dir, const char *path, uint64_t size)

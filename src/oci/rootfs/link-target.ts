@@ -4,6 +4,26 @@
  * has the other side, and why each form is what it is.
  */
 
+/** How the targets of symbolic links are written to the disk, and read from it. Folders are relative to the root. */
+export interface LinkForm {
+  stored(target: string, folder: string): string;
+  original(stored: string): string;
+}
+
+/** As the image has them: for a container whose root is the kernel's. */
+export const verbatimLinks: LinkForm = { stored: (target) => target, original: (stored) => stored };
+
+/**
+ * For the in-process runner.
+ *
+ * @param mountPoints - paths of the root over which something else lies when a container runs (`['/proc', '/dev', '/tmp']`): links to
+ *   them are left to the runner
+ */
+export function runnersLinks(mountPoints: readonly string[]): LinkForm {
+  const relative = mountPoints.map((path) => path.replace(/^\/+|\/+$/g, ''));
+  return { stored: (target, folder) => storedTarget(target, folder, relative), original: originalTarget };
+}
+
 /** No file system has names of 256 bytes: the kernel answers ENAMETOOLONG, and the runner resolves the path. */
 const UNFOLLOWABLE = `${'='.repeat(256)}/`;
 
@@ -17,13 +37,13 @@ const WAY_TO_ROOT = /^(?:\.\/|(?:\.\.\/)+)(?=\/)/;
  * @param folder - the real folder that holds the link, relative to the root
  * @param mountPoints - paths, relative to the root, of what a container finds something else at
  */
-export function storedTarget(target: string, folder: string, mountPoints: readonly string[]): string {
+function storedTarget(target: string, folder: string, mountPoints: readonly string[]): string {
   const natural = naturalTarget(target, split(folder), mountPoints);
   return natural !== undefined && originalTarget(natural) === target ? natural : UNFOLLOWABLE + target;
 }
 
 /** What the image says. */
-export function originalTarget(stored: string): string {
+function originalTarget(stored: string): string {
   return stored.startsWith(UNFOLLOWABLE) ? stored.slice(UNFOLLOWABLE.length) : stored.replace(WAY_TO_ROOT, '');
 }
 

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { corrupt, display, type TarEntry } from '../tar/header.js';
 import type { TarSink } from '../tar/reader.js';
-import { storedTarget } from './link-target.js';
+import type { LinkForm } from './link-target.js';
 import { cleanName, joinPath, splitPath, unsafe } from './names.js';
 import { OpenFile, setLinkTime } from './open-file.js';
 import { ScopedPaths } from './scoped-paths.js';
@@ -29,8 +29,8 @@ export interface RootfsWriterOptions {
   budget: SpaceBudget;
   /** The process's umask, which the modes of new files lose. */
   umask: number;
-  /** Paths, relative to the root, of what a container finds something else at. */
-  mountPoints: readonly string[];
+  /** How symbolic links are written. */
+  links: LinkForm;
 }
 
 /**
@@ -56,7 +56,7 @@ export class RootfsWriter implements TarSink {
 
   constructor(options: RootfsWriterOptions) {
     this.#options = options;
-    this.#paths = new ScopedPaths(options.root, (folder) => {
+    this.#paths = new ScopedPaths(options.root, options.links, (folder) => {
       options.budget.addEntry();
       this.#own?.add(folder);
     });
@@ -166,7 +166,7 @@ export class RootfsWriter implements TarSink {
   #writeSymlink(target: string, mtime: number, path: string, parent: string): void {
     if (target === '') throw corrupt(`the symbolic link ${display(path)} has no target`);
     if (target.includes('\0')) throw unsafe(`The symbolic link ${display(path)} has a NUL in its target`);
-    const stored = Buffer.from(storedTarget(target, parent, this.#options.mountPoints), 'latin1');
+    const stored = Buffer.from(this.#options.links.stored(target, parent), 'latin1');
     this.#replacing(path, () => symlinkSync(stored, this.#paths.native(path)));
     setLinkTime(this.#paths.native(path), mtime);
   }

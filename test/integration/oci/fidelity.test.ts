@@ -1,8 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openImage, resolveImage, unpackImage } from '../../../src/oci/index.js';
-import { originalTarget } from '../../../src/oci/rootfs/link-target.js';
+import { openImage, resolveImage, runnersLinks, unpackImage } from '../../../src/oci/index.js';
 import { buildLayeredImage, type LayoutImage } from '../../support/images.js';
 import { registryMissing, run, skopeoCopy } from '../../support/registry.js';
 import { temporaryFolder } from '../../support/temporary.js';
@@ -86,7 +85,7 @@ function asWeUnpack(tree: Map<string, TreeEntry>): Map<string, TreeEntry> {
 function expectSame(actual: Map<string, TreeEntry>, expected: Map<string, TreeEntry>): void {
   const asGiven = [...actual].map(([path, entry]) => [
     path,
-    entry.type === 'link' ? { ...entry, target: originalTarget(entry.target) } : entry,
+    entry.type === 'link' ? { ...entry, target: runnersLinks([]).original(entry.target) } : entry,
   ]);
   expect(Object.fromEntries(asGiven)).toEqual(Object.fromEntries(expected));
 }

@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { unpackImage } from '../../../src/oci/index.js';
+import { runnersLinks, unpackImage } from '../../../src/oci/index.js';
 import { removeTree } from '../../../src/util/remove-tree.js';
 import { entriesOf, type MadeEntry } from '../../support/inroot/path-arbitraries.js';
 import { treeAndCalls } from '../../support/inroot/path-call-arbitraries.js';
@@ -75,7 +75,7 @@ describe.skipIf(jailMissing)(`calls with paths answer as in a chroot${jailMissin
       mkdirSync(chroot);
       for (const entry of entries) make(chroot, entry);
       const image = new MemoryImage([tar(...entries.map(asTarItem))]);
-      await unpackImage(image.resolved, image, inroot, { mountPoints: ['/proc', '/dev', '/sys'] });
+      await unpackImage(image.resolved, image, inroot, { links: runnersLinks(['/proc', '/dev', '/sys']) });
       for (const root of [chroot, inroot]) programs.finishRoot(root);
       await compare(calls, []);
     });

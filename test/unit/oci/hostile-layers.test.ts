@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ScarError } from '../../../src/errors.js';
-import { type UnpackOptions, unpackImage } from '../../../src/oci/index.js';
-import { originalTarget } from '../../../src/oci/rootfs/link-target.js';
+import { runnersLinks, type UnpackOptions, unpackImage } from '../../../src/oci/index.js';
 import { MemoryImage, type MemoryImageOptions } from '../../support/memory-image.js';
 import { entry, file, folder, hardLink, paxBody, symlink, type TarItem, tar } from '../../support/tar.js';
 import { temporaryFolder } from '../../support/temporary.js';
@@ -196,7 +195,9 @@ describe('symbolic links', () => {
       ],
     ]);
     await closed();
-    const targets = ['a/b/c/up', 'up', 'up2'].map((path) => originalTarget(readlinkSync(join(rootfs, path))));
+    const targets = ['a/b/c/up', 'up', 'up2'].map((path) =>
+      runnersLinks([]).original(readlinkSync(join(rootfs, path))),
+    );
     expect(new Set(targets)).toEqual(new Set(['../../../outside/secret']));
   });
 
@@ -234,16 +235,16 @@ describe('symbolic links', () => {
 
   it('FolderTimeThroughLink: a folder of the image that became a link to the host', async () => {
     const before = await lstat(outside);
-    const mountPoints = [outside.split('/')[1] ?? ''];
+    const links = runnersLinks([outside.split('/')[1] ?? '']);
     const layers = [[folder('d'), folder('d/outside', 0o755, { mtime: 5 })], [symlink('d', place.path)]];
-    await unpack(layers, { mountPoints });
-    expect(originalTarget(readlinkSync(join(rootfs, 'd')))).toBe(place.path);
+    await unpack(layers, { links });
+    expect(runnersLinks([]).original(readlinkSync(join(rootfs, 'd')))).toBe(place.path);
     expect((await lstat(outside)).mtimeMs).toBe(before.mtimeMs);
   });
 
   it('MountPointLink: links that may lead to the host are not followed when unpacking', async () => {
-    const mountPoints = [outside.split('/')[1] ?? ''];
-    await unpack([[symlink('d', outside), file('d/secret', 'in')], [file('d/.wh.secret')]], { mountPoints });
+    const links = runnersLinks([outside.split('/')[1] ?? '']);
+    await unpack([[symlink('d', outside), file('d/secret', 'in')], [file('d/.wh.secret')]], { links });
     expect(existsSync(join(rootfs, outside))).toBe(true);
     expect(existsSync(join(rootfs, outside, 'secret'))).toBe(false);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { originalTarget, storedTarget } from '../../../../src/oci/rootfs/link-target.js';
+import { runnersLinks } from '../../../../src/oci/rootfs/link-target.js';
 
-const mountPoints = ['proc', 'dev', 'tmp', 'etc/hosts'];
+const links = runnersLinks(['/proc', '/dev', '/tmp', '/etc/hosts']);
 const unfollowable = /^={256}\//;
 
 describe('a target that the kernel can follow', () => {
@@ -19,8 +19,8 @@ describe('a target that the kernel can follow', () => {
     ['a/x', 'tmp', 'a/x'],
     ['../x', 'tmp/a', '../x'],
   ])('%s in "%s" is stored as %s', (target, folder, stored) => {
-    expect(storedTarget(target, folder, mountPoints)).toBe(stored);
-    expect(originalTarget(stored)).toBe(target);
+    expect(links.stored(target, folder)).toBe(stored);
+    expect(links.original(stored)).toBe(target);
   });
 });
 
@@ -48,14 +48,14 @@ describe('a target that only the runner can follow', () => {
     ['.//usr', 'a'],
     [`${'='.repeat(256)}/x`, 'a'],
   ])('%s in "%s" keeps its text', (target, folder) => {
-    const stored = storedTarget(target, folder, mountPoints);
+    const stored = links.stored(target, folder);
     expect(stored).toMatch(unfollowable);
-    expect(originalTarget(stored)).toBe(target);
+    expect(links.original(stored)).toBe(target);
   });
 });
 
 it('knows mounts only if it is told of them', () => {
-  expect(storedTarget('/proc/self', 'a', [])).toBe('..//proc/self');
-  expect(storedTarget('/', 'a', [])).toBe('..//');
-  expect(storedTarget('/developer', 'a', mountPoints)).toBe('..//developer');
+  expect(runnersLinks([]).stored('/proc/self', 'a')).toBe('..//proc/self');
+  expect(runnersLinks([]).stored('/', 'a')).toBe('..//');
+  expect(links.stored('/developer', 'a')).toBe('..//developer');
 });
