@@ -1,11 +1,14 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { INPUT_FOLDER, OUTPUT_FOLDER } from '../../src/contract/index.js';
+import { removeTreeSync } from '../../src/util/remove-tree.js';
 import { FileView } from './file-view.js';
 import { UNDO_FOLDER } from './undo.js';
 
 /** Where SCAR's users find the further files of a function's package. */
 const EXTRA_PAYLOAD = '/var/task/extra';
+
+const OWNERS = 'owners';
 
 /**
  * What one container finds over its image's files: an empty `/tmp` with the request's folder in it, and a `/dev/shm`
@@ -29,7 +32,7 @@ export interface ContainerFolders {
 /**
  * Makes them.
  *
- * @param folder - on the host; must not exist
+ * @param folder - on the host; missing or cleared
  * @param rootfs - the image's files: what lies in its own `/tmp` is copied, as the bound folder hides it
  * @param extraPayload - host path of what the package brings along, if anything
  */
@@ -57,7 +60,7 @@ export function makeFolders(
       input: join(request, INPUT_FOLDER),
       output: join(request, OUTPUT_FOLDER),
       undo: join(folder, UNDO_FOLDER),
-      owners: join(folder, 'owners'),
+      owners: join(folder, OWNERS),
     },
     extraPayload: extraPayload && EXTRA_PAYLOAD,
     binds: [
@@ -66,6 +69,21 @@ export function makeFolders(
       ...(extraPayload === undefined ? [] : [{ host: extraPayload, container: EXTRA_PAYLOAD }]),
     ],
   };
+}
+
+/**
+ * Clears what they are made in of all that a container left. The folder itself stays, and the file of owners, which is emptied: every
+ * inode that is made costs more, the more were deleted just before (ext4 spares them for 5 s and looks at each: `recently_deleted` in
+ * the kernel's fs/ext4/ialloc.c).
+ *
+ * @param folder - that it is missing is fine
+ */
+export function clearFolder(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    if (name === OWNERS) truncateSync(join(folder, name));
+    else removeTreeSync(join(folder, name));
+  }
 }
 
 /** Mode 1777, as programs expect of a shared folder; mkdir(2) would take the umask's part away. */

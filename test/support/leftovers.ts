@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetPolicyCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import {
@@ -49,9 +50,11 @@ export function processesBelow(folder: string): string[] {
   return found;
 }
 
-/** Folders of containers (`<tmp>/scar/run/<supervisor>/<number>`) that are still there below a folder. */
-export function containerFolders(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    /\/scar\/run\/[^/]+\/\d+$/.test(path),
+/** What containers left below a folder, in `<tmp>/scar/run/<supervisor>/<number>`; the file of owners stays, empty. */
+export function containerLeftovers(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (path) =>
+      /\/scar\/run\/[^/]+\/\d+\/[^/]+$/.test(`/${path}`) &&
+      (!path.endsWith('/owners') || statSync(join(folder, path)).size > 0),
   );
 }

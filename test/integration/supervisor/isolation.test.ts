@@ -107,8 +107,8 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
 
   it('is removed by the next environment after a crash', async () => {
     const first = await bench.start({ image: busyboxImage() });
-    first.run({ script: 'echo started; sleep 1000' }).catch(() => {});
-    while (!first.log.includes('started')) await sleep(20);
+    first.run({ script: 'sleep 1000 & wait' }).catch(() => {});
+    await expect.poll(() => containersOf(first), { timeout: 20_000 }).toHaveLength(2);
     await first.kill();
     expect(containersOf(first)).toHaveLength(2);
     const second = await bench.start({ image: busyboxImage(), tmp: first.tmp });
