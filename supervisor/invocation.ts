@@ -105,7 +105,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
     recorder.fail(asFailure(error, 'not-started'));
   } finally {
     if (image) giveBack(image, folder, house);
-    clearFolder(house);
+    clearFolder(invocation);
   }
   return recorder.finish();
 }
@@ -203,11 +203,11 @@ function giveBack(image: CachedImage, folder: string, { images, scratch, log }: 
   }
 }
 
-function clearFolder({ scratch, log }: Dependencies): void {
+function clearFolder({ house, requestId }: Invocation): void {
   try {
-    scratch.clearContainerFolder();
+    house.scratch.clearContainerFolder(requestId);
   } catch (error) {
-    log.write(`scar: what the container left could not be removed: ${(error as Error).message}\n`);
+    house.log.write(`scar: what the container left could not be removed: ${(error as Error).message}\n`);
   }
 }
 

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, statfsS
 import { join } from 'node:path';
 import { isProcessAlive, processIdentity } from '../src/util/process-identity.js';
 import { removeTree } from '../src/util/remove-tree.js';
-import { clearFolder } from './container/folders.js';
+import { clearFolders } from './container/folders.js';
 import { ContainerProcesses } from './container/processes.js';
 import { undoChanges } from './container/undo.js';
 
@@ -16,7 +16,7 @@ const RUNNER = 'inroot';
  * <tmp>/scar/images/               the image cache
  * <tmp>/scar/run/<identity>/       what belongs to one supervisor process
  *                           inroot     the runner: its path marks the processes of this one's containers
- *                           <n>/       the folders of one container at a time
+ *                           <n>/       the folders of a container, emptied for the next one
  * ```
  * A process that was killed leaves its folder, and perhaps containers, to the next one, which sweeps them away and takes back
  * what they changed in an image.
@@ -65,13 +65,13 @@ export class Scratch {
   }
 
   /**
-   * Removes what a container left.
+   * Removes what a container left in its folder.
    *
    * @throws Error of the file system: the next container gets another folder
    */
-  clearContainerFolder(): void {
+  clearContainerFolder(requestId: string): void {
     try {
-      clearFolder(this.containerFolder());
+      clearFolders(this.containerFolder(), requestId);
     } catch (error) {
       this.#container++;
       throw error;

@@ -50,11 +50,15 @@ export function processesBelow(folder: string): string[] {
   return found;
 }
 
-/** What containers left below a folder, in `<tmp>/scar/run/<supervisor>/<number>`; the file of owners stays, empty. */
+/** What stays of a container's folder for the next one: empty folders and an empty file. */
+const KEPT = /^(owners|shm|tmp|request(\/(input|output))?)$/;
+
+/** What containers left below a folder, in `<tmp>/scar/run/<supervisor>/<number>`. */
 export function containerLeftovers(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (path) =>
-      /\/scar\/run\/[^/]+\/\d+\/[^/]+$/.test(`/${path}`) &&
-      (!path.endsWith('/owners') || statSync(join(folder, path)).size > 0),
-  );
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => {
+    const [, left] = /(?:^|\/)scar\/run\/[^/]+\/\d+\/(.+)$/.exec(path) ?? [];
+    if (left === undefined) return false;
+    const stats = statSync(join(folder, path));
+    return !KEPT.test(left) || (left === 'owners' ? stats.size > 0 : !stats.isDirectory());
+  });
 }

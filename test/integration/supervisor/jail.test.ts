@@ -87,6 +87,17 @@ describe.skipIf(missing)(`the built supervisor under Lambda's restrictions (${mi
     expect(containerLeftovers(environment.tmp)).toEqual([]);
   });
 
+  it('clears an empty folder that the container closed, for the next one', async () => {
+    expect(await run('rm -r /tmp/$REQUEST_ID/*; chmod 0 /tmp/$REQUEST_ID /dev/shm /tmp')).toMatchObject({
+      status: 'succeeded',
+    });
+    expect(containerLeftovers(environment.tmp)).toEqual([]);
+    expect(environment.log).not.toContain('could not be removed');
+    expect(await run('stat -c "%a %n" /tmp /dev/shm')).toMatchObject({
+      stdout: { text: '1777 /tmp\n1777 /dev/shm\n' },
+    });
+  });
+
   it('reads what the image closed, as its owner', async () => {
     expect(await run('cat /opt/closed/secret')).toMatchObject({ stdout: { text: 'kept' } });
   });
