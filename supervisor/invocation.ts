@@ -5,7 +5,6 @@ import type {
   ObjectReference,
 } from '../src/contract/index.js';
 import { ScarError } from '../src/errors.js';
-import { removeTreeSync } from '../src/util/remove-tree.js';
 import { sleep } from '../src/util/sleep.js';
 import { type Budget, divideTime, within } from './budget.js';
 import { FileView } from './container/file-view.js';
@@ -107,7 +106,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
     recorder.fail(asFailure(error, 'not-started'));
   } finally {
     if (image) giveBack(image, folder, house);
-    removeFolder(folder, house);
+    clearFolder(invocation);
   }
   return recorder.finish();
 }
@@ -204,11 +203,11 @@ function giveBack(image: CachedImage, folder: string, { images, scratch, log }: 
   }
 }
 
-function removeFolder(folder: string, { log }: Dependencies): void {
+function clearFolder({ house, requestId }: Invocation): void {
   try {
-    removeTreeSync(folder);
+    house.scratch.clearContainerFolder(requestId);
   } catch (error) {
-    log.write(`scar: ${folder} could not be removed: ${(error as Error).message}\n`);
+    house.log.write(`scar: what the container left could not be removed: ${(error as Error).message}\n`);
   }
 }
 

@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, statfsS
 import { join } from 'node:path';
 import { isProcessAlive, processIdentity } from '../src/util/process-identity.js';
 import { removeTree } from '../src/util/remove-tree.js';
+import { clearFolders } from './container/folders.js';
 import { ContainerProcesses } from './container/processes.js';
 import { undoChanges } from './container/undo.js';
 
@@ -15,7 +16,7 @@ const RUNNER = 'inroot';
  * <tmp>/scar/images/               the image cache
  * <tmp>/scar/run/<identity>/       what belongs to one supervisor process
  *                           inroot     the runner: its path marks the processes of this one's containers
- *                           <n>/       the folders of one container
+ *                           <n>/       the folders of a container, emptied for the next one
  * ```
  * A process that was killed leaves its folder, and perhaps containers, to the next one, which sweeps them away and takes back
  * what they changed in an image.
@@ -29,7 +30,8 @@ export class Scratch {
   readonly #run: string;
   readonly #own: string;
   #runner: string | undefined;
-  #containers = 0;
+  /** The next one, when this one's folder cannot be cleared. */
+  #container = 1;
 
   constructor(folder: string) {
     // Canonical, because /proc names executables by their real paths.
@@ -57,9 +59,23 @@ export class Scratch {
     return runner;
   }
 
-  /** A folder for one container, to be made. */
+  /** The folder for a container's folders. */
   containerFolder(): string {
-    return join(this.#own, String(++this.#containers));
+    return join(this.#own, String(this.#container));
+  }
+
+  /**
+   * Removes what a container left in its folder.
+   *
+   * @throws Error of the file system: the next container gets another folder
+   */
+  clearContainerFolder(requestId: string): void {
+    try {
+      clearFolders(this.containerFolder(), requestId);
+    } catch (error) {
+      this.#container++;
+      throw error;
+    }
   }
 
   /** What is left of the file system, in bytes. */

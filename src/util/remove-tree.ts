@@ -22,19 +22,23 @@ export async function removeTree(path: string): Promise<void> {
 /**
  * The same, without giving way to other work: ten times quicker for a few files, where a promise costs more than the
  * system call.
+ *
+ * @param kept - paths of folders below that stay, empty
  */
-export function removeTreeSync(path: string | Buffer): void {
+export function removeTreeSync(path: string | Buffer, kept: ReadonlySet<string> = nothing): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats) removeEntry(Buffer.from(path), stats.isDirectory());
+  if (stats) removeEntry(Buffer.from(path), stats.isDirectory(), kept);
 }
 
-function removeEntry(path: Buffer, isFolder: boolean): void {
+const nothing: ReadonlySet<string> = new Set();
+
+function removeEntry(path: Buffer, isFolder: boolean, kept: ReadonlySet<string>): void {
   if (!isFolder) {
     unlinkSync(path);
     return;
   }
-  for (const entry of entriesOf(path)) removeEntry(Buffer.concat([path, SLASH, entry.name]), entry.isDirectory());
-  rmdirSync(path);
+  for (const entry of entriesOf(path)) removeEntry(Buffer.concat([path, SLASH, entry.name]), entry.isDirectory(), kept);
+  if (!kept.has(path.toString())) rmdirSync(path);
 }
 
 /** A folder's entries; what forbids it to its owner is opened first. */

@@ -1,6 +1,18 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  truncateSync,
+  utimesSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { INPUT_FOLDER, OUTPUT_FOLDER } from '../../src/contract/index.js';
+import { removeTreeSync } from '../../src/util/remove-tree.js';
 import { FileView } from './file-view.js';
 import type { CachedImage } from './image-cache.js';
 import { UNDO_FOLDER } from './undo.js';
@@ -10,6 +22,14 @@ const EXTRA_PAYLOAD = '/var/task/extra';
 
 /** Paths of the root at which a container finds something else: the runner's and those of {@link makeFolders}. */
 export const MOUNT_POINTS = ['/proc', '/dev', '/sys', '/tmp', EXTRA_PAYLOAD];
+
+const OWNERS = 'owners';
+
+/** The request's folder, between two requests. */
+const SPARE = 'request';
+
+/** As programs expect of folders that all users share. */
+const OPEN_MODE = 0o1777;
 
 /**
  * What one container finds over its image's files: an empty `/tmp` with the request's folder in it, and a `/dev/shm`
@@ -25,15 +45,18 @@ export interface ContainerFolders {
    * rootfs, and the file in which it keeps what the container's root did to files.
    */
   host: { tmp: string; request: string; input: string; output: string; undo: string; owners: string };
+  /** Host paths of those that an earlier container had. */
+  renewed: string[];
   /** Folder in the container with what the package brings along. */
   extraPayload: string | undefined;
   binds: { host: string; container: string }[];
 }
 
 /**
- * Makes them.
+ * Makes them, where {@link clearFolders} left some: of these. Every inode that is made costs more, the more were deleted a
+ * few minutes before (`recently_deleted` in the kernel's fs/ext4/ialloc.c), up to 1 ms each.
  *
- * @param folder - on the host; must not exist
+ * @param folder - on the host; missing or cleared
  * @param image - what lies in its own `/tmp` is copied, as the bound folder hides it
  * @param extraPayload - host path of what the package brings along, if anything
  */
@@ -44,25 +67,19 @@ export function makeFolders(
   extraPayload: string | undefined,
 ): ContainerFolders {
   mkdirSync(folder, { recursive: true });
-  const tmp = makeOpenFolder(folder, 'tmp');
-  const shm = makeOpenFolder(folder, 'shm');
+  const { tmp, shm, request, input, output } = hostFolders(folder, requestId);
+  const renewed = [renewFolder(tmp, OPEN_MODE), renewFolder(shm, OPEN_MODE)];
+  const spare = join(folder, SPARE);
+  if (existsSync(spare)) renameSync(spare, request);
+  renewed.push(...[request, input, output].map((path) => renewFolder(path, 0o777 & ~process.umask())));
   const imageTmp = new FileView(rootfs, [], links).resolve('/tmp');
   if (imageTmp !== undefined && isFilled(imageTmp)) cpSync(imageTmp, tmp, { recursive: true, verbatimSymlinks: true });
-  const request = join(tmp, requestId);
-  mkdirSync(request);
-  for (const name of [INPUT_FOLDER, OUTPUT_FOLDER]) mkdirSync(join(request, name));
   return {
     request: `/tmp/${requestId}`,
     input: `/tmp/${requestId}/${INPUT_FOLDER}`,
     output: `/tmp/${requestId}/${OUTPUT_FOLDER}`,
-    host: {
-      tmp,
-      request,
-      input: join(request, INPUT_FOLDER),
-      output: join(request, OUTPUT_FOLDER),
-      undo: join(folder, UNDO_FOLDER),
-      owners: join(folder, 'owners'),
-    },
+    host: { tmp, request, input, output, undo: join(folder, UNDO_FOLDER), owners: join(folder, OWNERS) },
+    renewed: renewed.flatMap((path) => path ?? []),
     extraPayload: extraPayload && EXTRA_PAYLOAD,
     binds: [
       { host: tmp, container: '/tmp' },
@@ -72,11 +89,51 @@ export function makeFolders(
   };
 }
 
-/** Mode 1777, as programs expect of a shared folder; mkdir(2) would take the umask's part away. */
-function makeOpenFolder(parent: string, name: string): string {
-  const path = join(parent, name);
-  mkdirSync(path);
-  chmodSync(path, 0o1777);
+/**
+ * Removes all that a container left, but its folders, which stay for the next one, and the file of owners; both are emptied.
+ *
+ * @param folder - that it is missing is fine
+ */
+export function clearFolders(folder: string, requestId: string): void {
+  if (!existsSync(folder)) return;
+  const folders = hostFolders(folder, requestId);
+  const kept = new Set(Object.values(folders));
+  for (const name of readdirSync(folder)) {
+    if (name === OWNERS) truncateSync(join(folder, name));
+    else removeTreeSync(join(folder, name), kept);
+  }
+  if (!existsSync(folders.request)) return;
+  // A folder that moves to another one is written to, as its `..` changes.
+  chmodSync(folders.request, 0o700);
+  renameSync(folders.request, join(folder, SPARE));
+}
+
+function hostFolders(folder: string, requestId: string) {
+  const tmp = join(folder, 'tmp');
+  const request = join(tmp, requestId);
+  return {
+    tmp,
+    shm: join(folder, 'shm'),
+    request,
+    input: join(request, INPUT_FOLDER),
+    output: join(request, OUTPUT_FOLDER),
+  };
+}
+
+/**
+ * Makes a folder, or gives the one that is there the owner, the mode and the times of a new one; then returns its path: the
+ * runner does the rest.
+ */
+function renewFolder(path: string, mode: number): string | undefined {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (!there) mkdirSync(path);
+  else if (there.uid !== process.geteuid?.())
+    chownSync(path, process.geteuid?.() ?? there.uid, process.getegid?.() ?? there.gid);
+  // mkdir(2) would take the umask's part away.
+  chmodSync(path, mode);
+  if (!there) return undefined;
+  const now = new Date();
+  utimesSync(path, now, now);
   return path;
 }
 

@@ -18,8 +18,9 @@ export class InrootRunner implements Runner {
     this.#executable = executable;
   }
 
-  command({ rootfs, codeCache, argv, environment, cwd, binds, undo, appearance }: ProcessSpec): HostCommand {
+  command({ rootfs, codeCache, argv, environment, cwd, binds, renewed, undo, appearance }: ProcessSpec): HostCommand {
     const options = binds.flatMap(({ host, container }) => ['--bind', host, container]);
+    options.push(...renewed.flatMap((folder) => ['--renew', folder]));
     if (appearance) options.push(...userOptions(appearance));
     return {
       file: this.#executable,

@@ -52,6 +52,7 @@ export function processSpec(sources: ProcessSources): ProcessSpec {
     }),
     cwd,
     binds: folders.binds,
+    renewed: folders.renewed,
     undo: folders.host.undo,
     appearance: isFakeRoot(spec) ? { ...user, owners: folders.host.owners } : undefined,
   };

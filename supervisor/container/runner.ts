@@ -15,6 +15,8 @@ export interface ProcessSpec {
   cwd: string;
   /** Host paths that appear in the container. */
   binds: { host: string; container: string }[];
+  /** Host paths of folders that an earlier process had: freed of attributes that it gave them. */
+  renewed: readonly string[];
   /** Host path of a folder, on the file system of the rootfs, that is made to keep what the process changes in there. */
   undo: string;
   /** Who it appears to run as; undefined: the truth. */

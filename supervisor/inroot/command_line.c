@@ -8,6 +8,7 @@
 #include "owners.h"
 #include "paths.h"
 #include "probe.h"
+#include "renew.h"
 #include "text.h"
 #include "view.h"
 
@@ -15,7 +16,7 @@
 
 static const char help[] =
 	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--user UID:GID[,GROUP]... [--owners HOST]] [--undo HOST]\n"
-	"              [--cache HOST] [--namespaces] ROOT PROGRAM [ARG...]\n"
+	"              [--cache HOST] [--renew HOST]... [--namespaces] ROOT PROGRAM [ARG...]\n"
 	"       inroot --probe\n"
 	"       inroot --help\n"
 	"\n"
@@ -34,6 +35,8 @@ static const char help[] =
 	"  --probe            prints what this place allows, as JSON: 0, or the errno that a try was answered with\n"
 	"  --cache HOST       folder of the host that keeps what is found out about programs, which makes them start faster; made if\n"
 	"                     missing, and of use only for programs and libraries that are older. Default: nothing is kept\n"
+	"  --renew HOST       takes from a folder of the host what an earlier PROGRAM may have given it: attributes, lists of access\n"
+	"                     rights, flags. Not its content, mode and times\n"
 	"\n"
 	"PROGRAM is a path in ROOT, or a name that is looked up there along PATH. It gets the environment as it is, and its\n"
 	"exit code is that of inroot. Of inroot's own: 125 usage or internal error, 126 PROGRAM cannot be executed,\n"
@@ -177,6 +180,9 @@ void command_line(int argc, char **argv, char **envp)
 			if (owners_create(argv[++at]))
 				usage("--owners: cannot be made", argv[at]);
 			owners_open(canonical(argv[at], 0));
+		} else if (text_equal(option, "--renew") && at + 1 < argc) {
+			if (renew_folder(argv[++at]))
+				usage("--renew: cannot be done", argv[at]);
 		} else if (text_equal(option, "--cache") && at + 1 < argc) {
 			use_cache(argv[++at]);
 		} else if (text_equal(option, "--")) {

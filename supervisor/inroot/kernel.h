@@ -217,6 +217,21 @@ static inline long sys_fcntl(int fd, int command, long argument)
 	return raw_syscall(__NR_fcntl, fd, command, argument, 0, 0, 0);
 }
 
+static inline long sys_ioctl(int fd, unsigned long request, void *argument)
+{
+	return raw_syscall(__NR_ioctl, fd, (long)request, (long)argument, 0, 0, 0);
+}
+
+static inline long sys_flistxattr(int fd, char *names, size_t size)
+{
+	return raw_syscall(__NR_flistxattr, fd, (long)names, (long)size, 0, 0, 0);
+}
+
+static inline long sys_fremovexattr(int fd, const char *name)
+{
+	return raw_syscall(__NR_fremovexattr, fd, (long)name, 0, 0, 0, 0);
+}
+
 static inline long sys_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
 	return raw_syscall(__NR_linkat, from_dir, (long)from, to_dir, (long)to, flags, 0);

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetPolicyCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import {
@@ -49,9 +50,15 @@ export function processesBelow(folder: string): string[] {
   return found;
 }
 
-/** Folders of containers (`<tmp>/scar/run/<supervisor>/<number>`) that are still there below a folder. */
-export function containerFolders(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    /\/scar\/run\/[^/]+\/\d+$/.test(path),
-  );
+/** What stays of a container's folder for the next one: empty folders and an empty file. */
+const KEPT = /^(owners|shm|tmp|request(\/(input|output))?)$/;
+
+/** What containers left below a folder, in `<tmp>/scar/run/<supervisor>/<number>`. */
+export function containerLeftovers(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => {
+    const [, left] = /(?:^|\/)scar\/run\/[^/]+\/\d+\/(.+)$/.exec(path) ?? [];
+    if (left === undefined) return false;
+    const stats = statSync(join(folder, path));
+    return !KEPT.test(left) || (left === 'owners' ? stats.size > 0 : !stats.isDirectory());
+  });
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InvocationFailureReason, InvokeOptions } from '../../../src/index.js';
 import { builtPackage, missingPackage } from '../../support/built-package.js';
 import { busyboxMissing } from '../../support/busybox.js';
-import { containerFolders, processesBelow } from '../../support/leftovers.js';
+import { containerLeftovers, processesBelow } from '../../support/leftovers.js';
 import { errorOf, type LocalClient, startLocalClient } from '../../support/local-client.js';
 
 const missing = missingPackage ?? busyboxMissing;
@@ -165,7 +165,7 @@ describe.skipIf(missing)('a container that fails', () => {
 
   /** What every invocation leaves, however it ended: nothing in `/tmp` but the cache, and no process. */
   function nothingIsLeft(): void {
-    expect(containerFolders(local.folder), 'folders of containers').toEqual([]);
+    expect(containerLeftovers(local.folder), 'what containers left').toEqual([]);
     expect(processesBelow(local.folder).filter((line) => line.includes('inroot') || /sleep|tail/.test(line))).toEqual(
       [],
     );

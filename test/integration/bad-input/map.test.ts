@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MapItem, MapOptions, MapRun } from '../../../src/index.js';
 import { missingPackage } from '../../support/built-package.js';
 import { busyboxMissing } from '../../support/busybox.js';
-import { containerFolders } from '../../support/leftovers.js';
+import { containerLeftovers } from '../../support/leftovers.js';
 import { errorOf, type LocalClient, startLocalClient } from '../../support/local-client.js';
 
 const missing = missingPackage ?? busyboxMissing;
@@ -42,7 +42,7 @@ describe.skipIf(missing)('a map on a bad day', () => {
     await scar.createFunction({ name, image, script: { inline }, memoryMiB: 256, timeoutSeconds: 60 });
     await test();
     // An invocation whose caller left goes on to its end, as on Lambda, and cleans up then.
-    await expect.poll(() => containerFolders(local.folder), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => containerLeftovers(local.folder), { timeout: 20_000 }).toEqual([]);
     await scar.deleteFunction(name);
     await emptyBucket(name).catch((error) => expect(error.name).toBe('NoSuchBucket'));
     await scar.s3.send(new DeleteBucketCommand({ Bucket: name })).catch(() => {});

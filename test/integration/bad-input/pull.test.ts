@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { missingPackage } from '../../support/built-package.js';
 import { busyboxLayer, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
-import { containerFolders } from '../../support/leftovers.js';
+import { containerLeftovers } from '../../support/leftovers.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
 import { registryMissing, skopeoCopy, startRegistry } from '../../support/registry.js';
 import { type Fault, startProxy } from '../../support/registry-proxy.js';
@@ -92,7 +92,7 @@ describe.skipIf(missing ?? mountMissing)('disk full in /tmp', () => {
     const result = await scar.invoke('filler', { script: { inline }, ...overrides });
     expect(result).toMatchObject({ status: 'failed', reason: 'no-space', outputs: [] });
     expect(result.error?.message).toMatch(says);
-    expect(containerFolders(disk.path)).toEqual([]);
+    expect(containerLeftovers(disk.path)).toEqual([]);
     await scar.deleteFunction('filler');
     await local.close();
   });

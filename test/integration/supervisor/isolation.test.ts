@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep } from '../../../src/util/sleep.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
+import { compile } from '../../support/inroot/compile.js';
 import { jailMissing } from '../../support/jail/jail.js';
 import { file, folder } from '../../support/tar.js';
+import { temporaryFolder } from '../../support/temporary.js';
 import { readTree } from '../../support/tree.js';
 
 const missing = supervisorMissing ?? busyboxMissing;
@@ -31,6 +33,43 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
     expect(stdout.text).not.toMatch(/^1$/m);
     expect(stdout.text).toMatch(/KEPT=function\n1777\n$/);
     expect(existsSync('/dev/shm/segment')).toBe(false);
+  });
+
+  it('is no attribute, flag, mode or time of a folder that the next one gets', async () => {
+    await using programs = await temporaryFolder('scar-marks-');
+    const program = file(
+      'bin/folder-marks',
+      readFileSync(compile('folder-marks', programs.path, { flags: ['-static'] })),
+      {
+        mode: 0o755,
+      },
+    );
+    const environment = await bench.start({ image: busyboxImage({}, program) });
+    const folders = '/tmp /dev/shm /tmp/$REQUEST_ID /tmp/$REQUEST_ID/input /tmp/$REQUEST_ID/output';
+    const look = `folder-marks show ${folders}; stat -c '%a %h' ${folders}`;
+    const { stdout: before } = await environment.run({ script: look });
+    const marks = `folder-marks set ${folders} && folder-marks show ${folders}; chmod 711 ${folders}; touch -t 197001020000 ${folders}`;
+    const marked = await environment.run({ script: marks });
+    expect(marked.stdout.text).toBe('35 1\n'.repeat(5));
+    const { stdout: after } = await environment.run({ script: look });
+    expect(before.text).toContain('0 0\n'.repeat(5));
+    expect(after.text).toBe(before.text);
+    const old = await environment.run({ script: 'find /tmp /dev/shm -mtime +1' });
+    expect(old).toMatchObject({ status: 'succeeded', stdout: { text: '' } });
+  });
+
+  it('is no folder that was put in the place of one, and no file in one', async () => {
+    const environment = await bench.start({ image: busyboxImage() });
+    const look =
+      'cd /tmp/$REQUEST_ID; find /tmp /dev/shm | grep -v $REQUEST_ID/script | sed s/$REQUEST_ID/ID/; stat -c %F input output';
+    const { stdout: before } = await environment.run({ script: look });
+    await environment.run({
+      script: `cd /tmp/$REQUEST_ID; rmdir input; ln -s /etc input; mv output /tmp/moved; echo 1 > output; mkdir /tmp/moved/more
+        echo 1 > /dev/shm/$(printf '\\377'); mv /tmp/$REQUEST_ID /tmp/elsewhere; ln -s /dev/shm /tmp/$REQUEST_ID`,
+    });
+    const { stdout: after } = await environment.run({ script: look });
+    expect(before.text).toContain('directory\ndirectory\n');
+    expect(after.text).toBe(before.text);
   });
 
   // The last command empties the program behind all of them, by a link to it.
@@ -107,8 +146,8 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
 
   it('is removed by the next environment after a crash', async () => {
     const first = await bench.start({ image: busyboxImage() });
-    first.run({ script: 'echo started; sleep 1000' }).catch(() => {});
-    while (!first.log.includes('started')) await sleep(20);
+    first.run({ script: 'sleep 1000 & wait' }).catch(() => {});
+    await expect.poll(() => containersOf(first), { timeout: 20_000 }).toHaveLength(2);
     await first.kill();
     expect(containersOf(first)).toHaveLength(2);
     const second = await bench.start({ image: busyboxImage(), tmp: first.tmp });

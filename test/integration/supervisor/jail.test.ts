@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import {
@@ -9,6 +7,7 @@ import {
   supervisorMissing,
 } from '../../support/function-bench.js';
 import { jailMissing } from '../../support/jail/jail.js';
+import { containerLeftovers } from '../../support/leftovers.js';
 import { file, folder } from '../../support/tar.js';
 
 const missing = supervisorMissing ?? busyboxMissing ?? jailMissing;
@@ -85,8 +84,18 @@ describe.skipIf(missing)(`the built supervisor under Lambda's restrictions (${mi
       chmod 000 $SCAR_OUTPUT_DIR/c/y $SCAR_OUTPUT_DIR/c /tmp/a/b; chmod 555 /tmp/a $SCAR_OUTPUT_DIR; chmod 000 /tmp/$REQUEST_ID`;
     const outcome = await run(script, { output: [{ bucket: 'data', prefix: 'closed/' }] });
     expect(outcome).toMatchObject({ status: 'succeeded', outputs: [{ key: 'closed/c/y', bytes: 2 }] });
-    const [identity = ''] = readdirSync(join(environment.tmp, 'scar/run'));
-    expect(readdirSync(join(environment.tmp, 'scar/run', identity))).toEqual(['inroot']);
+    expect(containerLeftovers(environment.tmp)).toEqual([]);
+  });
+
+  it('clears an empty folder that the container closed, for the next one', async () => {
+    expect(await run('rm -r /tmp/$REQUEST_ID/*; chmod 0 /tmp/$REQUEST_ID /dev/shm /tmp')).toMatchObject({
+      status: 'succeeded',
+    });
+    expect(containerLeftovers(environment.tmp)).toEqual([]);
+    expect(environment.log).not.toContain('could not be removed');
+    expect(await run('stat -c "%a %n" /tmp /dev/shm')).toMatchObject({
+      stdout: { text: '1777 /tmp\n1777 /dev/shm\n' },
+    });
   });
 
   it('reads what the image closed, as its owner', async () => {

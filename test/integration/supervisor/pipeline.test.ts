@@ -1,8 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import { FunctionBench, notification, supervisorMissing } from '../../support/function-bench.js';
+import { containerLeftovers } from '../../support/leftovers.js';
 
 const missing = supervisorMissing ?? busyboxMissing;
 const answered = { version: 1 } as const;
@@ -17,12 +18,6 @@ describe.skipIf(missing)(`the built supervisor (${missing ?? 'runs'})`, () => {
   afterAll(() => bench[Symbol.asyncDispose]());
 
   const write = (key: string, text: string) => bench.store.write({ bucket: 'data', key }, text);
-
-  /** What one container may leave: nothing but the runner. */
-  function leftovers(tmp: string): string[] {
-    const run = join(tmp, 'scar/run');
-    return readdirSync(run).flatMap((identity) => readdirSync(join(run, identity)).filter((name) => name !== 'inroot'));
-  }
 
   it('takes an object through the container to its output', async () => {
     const script = 'tr a-z A-Z < "$SCAR_INPUT_FILE" > "$SCAR_OUTPUT_DIR/$(basename "$SCAR_INPUT_FILE")"';
@@ -52,7 +47,7 @@ describe.skipIf(missing)(`the built supervisor (${missing ?? 'runs'})`, () => {
       contentType: 'text/plain',
       metadata: { 'scar-request-id': 'req-1', 'scar-outcome': 'succeeded' },
     });
-    expect(leftovers(environment.tmp)).toEqual([]);
+    expect(containerLeftovers(environment.tmp)).toEqual([]);
     const again = await environment.invoke(notification('data', ['input/some file+1.txt'], answered));
     expect(again).toMatchObject({ coldStart: false, image: { pulled: false } });
     expect(again.outcomes[0]?.timings.pullMs).toBeLessThan(50);
@@ -140,7 +135,7 @@ describe.skipIf(missing)(`the built supervisor (${missing ?? 'runs'})`, () => {
     const script = 'id -u; : > /tmp/f; chown 1:2 /tmp/f && stat -c %u:%g /tmp/f';
     const root = await bench.start({ image: busyboxImage(), script });
     expect(await root.run()).toMatchObject({ stdout: { text: '0\n1:2\n' } });
-    expect(leftovers(root.tmp)).toEqual([]);
+    expect(containerLeftovers(root.tmp)).toEqual([]);
     const truth = await bench.start({ image: busyboxImage(), script: 'id -u', spec: { fakeRoot: false } });
     expect(await truth.run()).toMatchObject({ stdout: { text: `${process.getuid?.()}\n` } });
   });

@@ -32,11 +32,13 @@ it('names the way out where code cannot be changed', () => {
 
 it('asks inroot for what was chosen', () => {
   const appearance = { uid: 1, gid: 2, groups: [3], owners: '/o' };
-  const folders = { rootfs: '/r', undo: '/u', codeCache: '/c', cwd: '/', binds: [] };
+  const folders = { rootfs: '/r', renewed: ['/old'], undo: '/u', codeCache: '/c', cwd: '/', binds: [] };
   const spec = { ...folders, argv: ['sh'] as [string], environment: {}, appearance };
   expect(chooseRunner('/i', all, 'namespaces').runner.command(spec).args).toEqual([
     ...[
       '--namespaces',
+      '--renew',
+      '/old',
       '--user',
       '1:2,3',
       '--owners',
