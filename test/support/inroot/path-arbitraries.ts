@@ -21,7 +21,7 @@ const anyPath = fc
   .map((parts) => parts.join(''));
 
 /** `@7` stands for the path of an entry of the tree, relative to the root: the seventh, counted round and round. */
-const known = fc.nat(30).map((index) => `@${index}`);
+export const known = fc.nat(30).map((index) => `@${index}`);
 const knownPath = fc
   .tuple(fc.constantFrom('', '/'), known, fc.constantFrom('', '', '', '-new'))
   .map((parts) => parts.join(''));
@@ -46,6 +46,7 @@ export const path: fc.Arbitrary<string> = fc.oneof(
   { weight: 5, arbitrary: pathAroundKnown },
   { weight: 8, arbitrary: knownPath },
   { weight: 1, arbitrary: special },
+  { weight: 1, arbitrary: fc.constant('') },
 );
 
 export const mode = fc.constantFrom(0o755, 0o700, 0o644, 0o600, 0o777, 0o000, 0o111, 0o555);
@@ -62,6 +63,21 @@ const chain = fc.tuple(place, fc.integer({ min: 36, max: 42 }), path).map(([at, 
   ['mkdir', at, 0o755],
   ['chain', at, count, target],
 ]);
+/** A folder with a link in its depth, which climbs, perhaps above the root, from there or when the folder was moved. */
+const climber = fc
+  .tuple(
+    place,
+    fc.integer({ min: 0, max: 2 }),
+    fc.integer({ min: 1, max: 5 }),
+    fc.constantFrom('', 'a', 'b', 'a/b', 'c/..', 'm'),
+  )
+  .map(([at, depth, up, rest]): PathCall[] => {
+    const folders = ['', '/a', '/a/b'].slice(0, depth + 1).map((below) => `${at}${below}`);
+    return [
+      ...folders.map((path): PathCall => ['mkdir', path, 0o755]),
+      ['symlink', `${'../'.repeat(up)}${rest}`, `${folders.at(-1)}/l`],
+    ];
+  });
 const fifo = place.map((at): PathCall[] => [['fifo', 'cwd', at]]);
 const script = fc.tuple(place, path).map(([at, interpreter]): PathCall[] => [
   ['creat', 7, at, 0o755],
@@ -74,6 +90,7 @@ const entry = fc
     { weight: 3, arbitrary: file },
     { weight: 6, arbitrary: link },
     { weight: 1, arbitrary: chain },
+    { weight: 2, arbitrary: climber },
     { weight: 1, arbitrary: fifo },
     { weight: 1, arbitrary: script },
   )

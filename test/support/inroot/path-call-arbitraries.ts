@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { mode, path, tree, withKnownPaths } from './path-arbitraries.js';
+import { known, mode, path, tree, withKnownPaths } from './path-arbitraries.js';
 import type { PathCall } from './path-calls.js';
 
 /** From the kernel's headers: asm-generic/fcntl.h, linux/fcntl.h, linux/openat2.h, linux/inotify.h. */
@@ -90,6 +90,7 @@ const operations: Record<string, fc.Arbitrary<string | number>[]> = {
   getxattrat: [dir, path, nofollow],
   listxattrat: [dir, path, nofollow, room],
   removexattrat: [dir, path, nofollow],
+  file_getattr: [dir, path, nofollow],
   name_to_handle_at: [dir, path, some(AT.FOLLOW, AT.EMPTY)],
   watch: [path, fc.constantFrom(IN.ALL, IN.ALL | IN.DONT_FOLLOW, IN.ALL | IN.ONLYDIR)],
   bind: [slot, socketPath],
@@ -103,14 +104,26 @@ const call: fc.Arbitrary<PathCall> = fc.oneof(
     fc.tuple(...args).map((values): PathCall => [operation, ...values]),
   ),
 );
+/** What the tree's links lead to depends on where they are. */
+const move = fc
+  .tuple(known, known, fc.constantFrom('', '/new', '-new'))
+  .map(([from, to, end]): PathCall => ['rename', from, `${to}${end}`]);
 /** Folders, or what else there is, to begin relative paths in. */
 const slots = fc.tuple(
-  ...[0, 1, 2].map((to) => fc.nat(30).map((i): PathCall => ['open', to, `@${i}`, O_PATH | O.DIRECTORY, 0])),
+  ...[0, 1, 2].map((to) =>
+    fc
+      .tuple(known, fc.constantFrom(O_PATH | O.DIRECTORY, O_PATH | O.DIRECTORY, O_PATH | O_NOFOLLOW))
+      .map(([path, flags]): PathCall => ['open', to, path, flags, 0]),
+  ),
 );
 
 /** Calls that make a tree, and others for it. */
 export const treeAndCalls: fc.Arbitrary<{ made: PathCall[]; calls: PathCall[] }> = fc
-  .tuple(tree, slots, fc.array(call, { minLength: 1, maxLength: 25 }))
+  .tuple(
+    tree,
+    slots,
+    fc.array(fc.oneof({ weight: 9, arbitrary: call }, { weight: 1, arbitrary: move }), { minLength: 1, maxLength: 25 }),
+  )
   .map(([made, opened, calls]) => ({
     made: withKnownPaths(made, made),
     calls: withKnownPaths(made, [...opened, ...calls]),

@@ -26,6 +26,26 @@ static void print_content(int dir, const char *name)
 	close(fd);
 }
 
+/* Where a link leads, if that does not depend on the process. */
+static void print_destination(int dir, const char *name)
+{
+	char link[40];
+	int fd;
+
+	do
+		fd = openat(dir, name, O_PATH | O_CLOEXEC);
+	while (fd < 0 && loops_again());
+	if (fd < 0) {
+		printf(" %s", strerrorname_np(errno));
+		return;
+	}
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t length = readlink(link, buffer.text, sizeof buffer.text);
+	if (length > 0 && buffer.text[0] == '/' && strncmp(buffer.text, "/proc/", 6))
+		show_text(length);
+	close(fd);
+}
+
 void list(int dir, int depth)
 {
 	struct dirent **entries;
@@ -45,6 +65,7 @@ void list(int dir, int depth)
 		if (S_ISLNK(mode)) {
 			ssize_t length = readlinkat(dir, name, buffer.text, sizeof buffer.text);
 			show_text(length < 0 ? 0 : length);
+			print_destination(dir, name);
 		} else if (S_ISREG(mode) && ours) {
 			print_content(dir, name);
 		}

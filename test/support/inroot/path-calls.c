@@ -16,6 +16,7 @@
 
 #define SLOTS 8
 #define WORDS 10
+#define TRIES 3
 
 static int slot[SLOTS] = {-1, -1, -1, -1, -1, -1, -1, -1};
 static char *word[WORDS];
@@ -140,7 +141,8 @@ void show_text(long result)
 
 /*
  * arguments: p path, d directory, n number: those of the line, in order. b the buffer, t times, h struct file_handle in the buffer, m a mount ID
- * behind it, x what statx is asked for; a an attribute's name, v its value, z the value's size, g both for the newer calls, G the size of that.
+ * behind it, x what statx is asked for; a an attribute's name, v its value, z the value's size, g both for the newer calls, G the size of that,
+ * which is that of struct file_attr, too.
  */
 struct operation {
 	const char *name;
@@ -150,7 +152,7 @@ struct operation {
 };
 
 /* Newer than Debian 12's headers; the same on every architecture. */
-enum { FCHMODAT2 = 452, SETXATTRAT = 463, GETXATTRAT, LISTXATTRAT, REMOVEXATTRAT };
+enum { FCHMODAT2 = 452, SETXATTRAT = 463, GETXATTRAT, LISTXATTRAT, REMOVEXATTRAT, FILE_GETATTR = 468 };
 
 static const struct operation operations[] = {
 	{"stat", SYS_stat, "pb", show_stat},
@@ -204,6 +206,7 @@ static const struct operation operations[] = {
 	{"getxattrat", GETXATTRAT, "dpnagG", NULL},
 	{"listxattrat", LISTXATTRAT, "dpnbn", show_text},
 	{"removexattrat", REMOVEXATTRAT, "dpna", NULL},
+	{"file_getattr", FILE_GETATTR, "dpbGn", NULL},
 	{"name_to_handle_at", SYS_name_to_handle_at, "dphmn", show_handle},
 };
 
@@ -253,27 +256,42 @@ static long perform(const struct operation *operation)
 	return syscall(operation->number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
 }
 
+/* False if there is no such operation. */
+static bool run_operation(const char *name, long *result)
+{
+	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+		if (strcmp(operations[i].name, name))
+			continue;
+		*result = perform(&operations[i]);
+		int error = errno;
+		if (*result >= 0 && operations[i].show)
+			operations[i].show(*result);
+		errno = error;
+		return true;
+	}
+	return act(name, result);
+}
+
+bool loops_again(void)
+{
+	static int times;
+
+	times = errno == ELOOP ? times + 1 : 0;
+	return times % TRIES;
+}
+
 static void run_line(char *line)
 {
 	long result = -1;
-	bool known = false;
 
 	words = 0;
 	for (char *at = strtok(line, "\t"); at && words < WORDS; at = strtok(NULL, "\t"))
 		decode(word[words++] = at);
 	printf("%s", get_word(0));
-	errno = 0;
-	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
-		if (strcmp(operations[i].name, word[0]))
-			continue;
-		known = true;
-		result = perform(&operations[i]);
-		int error = errno;
-		if (result >= 0 && operations[i].show)
-			operations[i].show(result);
-		errno = error;
-	}
-	must(known || act(word[0], &result), word[0]);
+	do {
+		errno = 0;
+		must(run_operation(word[0], &result), word[0]);
+	} while (result < 0 && loops_again());
 	if (result < 0)
 		printf(": %s\n", strerrorname_np(errno));
 	else
