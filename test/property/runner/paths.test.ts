@@ -78,13 +78,6 @@ const treeAndQueries = fc.tuple(tree, fc.array(query, { minLength: 1, maxLength:
 const isTooLong = ({ path }: Query, { runner, kernel }: Answer): boolean =>
   path.length > LONG && (['ENAMETOOLONG', 'ELOOP'].includes(runner) || kernel === 'ENAMETOOLONG');
 
-const at = (length: number, text: string): Query => ({
-  folder: '/a',
-  last: 'followed',
-  resolve: 8,
-  path: text.repeat(length).slice(0, length),
-});
-
 describe.skipIf(missing)(`the resolver of paths${missing ? ` (${missing})` : ''}`, () => {
   let folder: string;
 
@@ -94,13 +87,17 @@ describe.skipIf(missing)(`the resolver of paths${missing ? ` (${missing})` : ''}
     return () => place[Symbol.asyncDispose]();
   });
 
-  it("says that a path is too long which has as many bytes as are allowed, with the folder's in front", async () => {
+  it("keeps paths of all the bytes that they may have, with a folder's in front, within its buffers", async () => {
     const resolver = new PathResolver(folder, []);
     resolver.make([{ path: 'a', type: 'folder' }]);
     const lengths = Array.from({ length: 20 }, (_, i) => 4080 + i);
-    const answers = resolver.resolve(
-      lengths.flatMap((length) => ['x/', 'xx/', 'x', '/', './', '../'].map((text) => at(length, text))),
+    const paths = lengths.flatMap((length) =>
+      ['x/', 'xx/', 'x', '/', './', '../'].map((text) => text.repeat(length).slice(0, length)),
     );
+    const queries = paths.flatMap((path) =>
+      ['/', '/a'].map((folder): Query => ({ folder, last: 'followed', resolve: RESOLVE.BENEATH, path })),
+    );
+    const answers = resolver.resolve(queries);
     expect(answers.map(({ runner }) => runner)).toContain('ENAMETOOLONG');
     await removeTree(resolver.trees);
   });
