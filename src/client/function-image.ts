@@ -1,11 +1,13 @@
 import { type ImageLocation, type Platform, TAGS } from '../contract/index.js';
 import { ScarError, ValidationError } from '../errors.js';
 import {
+  dockerLogin,
   formatReference,
   type ImageReference,
   type ImageSource,
   openImage,
   parseReference,
+  type RegistryCredentials,
   type ResolvedImage,
   resolveImage,
 } from '../oci/index.js';
@@ -32,7 +34,8 @@ export interface FunctionImage {
 }
 
 /**
- * Finds an image and pins it by digest. Close its `source` when done.
+ * Finds an image and pins it by digest. Where its registry does not give it to everybody, the login that `docker login` has kept is
+ * tried, and the image then goes through the bucket. Close its `source` when done.
  *
  * @throws ImageError, UnsupportedImageError if there is none for the platform; RegistryError, ValidationError
  */
@@ -45,13 +48,37 @@ export async function resolveFunctionImage(
   const reference = parseReference(text);
   const pullFrom = choosePull(reference, options);
   const { username, password, insecure } = options.registry ?? {};
+  const given = username !== undefined && password !== undefined ? { username, password } : undefined;
+  try {
+    const found = await openAndResolve(reference, given, insecure, platform, signal);
+    return { reference, ...found, pullFrom, insecure };
+  } catch (error) {
+    if (given || reference.type !== 'registry' || options.pullFrom === 'registry' || !wantsLogin(error)) throw error;
+    const kept = await dockerLogin(reference.registry);
+    if (!kept) throw error;
+    const found = await openAndResolve(reference, kept, insecure, platform, signal);
+    return { reference, ...found, pullFrom: 'bucket', insecure };
+  }
+}
+
+/** A registry that limits pulls gives those who log in more of them. */
+function wantsLogin(error: unknown): boolean {
+  return error instanceof ScarError && ['registry-denied', 'registry-rate-limited'].includes(error.code);
+}
+
+async function openAndResolve(
+  reference: ImageReference,
+  credentials: RegistryCredentials | undefined,
+  insecure: boolean | undefined,
+  platform: Platform,
+  signal: AbortSignal,
+): Promise<Pick<FunctionImage, 'source' | 'image'>> {
   const source = openImage(reference, {
-    ...(username !== undefined && password !== undefined && { credentials: { username, password } }),
+    ...(credentials && { credentials }),
     ...(insecure !== undefined && { insecure }),
   });
   try {
-    const image = await resolveImage(source, platform, signal);
-    return { reference, source, image, pullFrom, insecure };
+    return { source, image: await resolveImage(source, platform, signal) };
   } catch (error) {
     await source.close();
     throw error;

@@ -41,7 +41,10 @@ export interface OutputOptions {
 
 /** How to reach an image's registry. */
 export interface RegistryOptions {
-  /** For a registry that asks who you are. Used on this machine only: the blobs then go through your image bucket. */
+  /**
+   * For a registry that asks who you are. Used on this machine only: the blobs then go through your image bucket. Default: none, and
+   * where that is refused, the login that `docker login` has kept (`$DOCKER_CONFIG` or `~/.docker`, with its credential helpers).
+   */
   username?: string;
   password?: string;
   /** Speak plain HTTP, as a registry on this machine may. Default false, but true for `localhost` and `127.0.0.1`. */

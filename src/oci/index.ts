@@ -10,6 +10,7 @@ export {
   parseReference,
   type RegistryReference,
 } from './reference.js';
+export { dockerLogin } from './registry/docker-login.js';
 export type { RegistryCredentials, RegistryOptions } from './registry/options.js';
 export { imageBlobs, manifestDescriptor, resolveImage, type TargetPlatform } from './resolve.js';
 export { type LinkForm, runnersLinks, verbatimLinks } from './rootfs/link-target.js';

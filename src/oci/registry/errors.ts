@@ -35,7 +35,7 @@ export function refusal(reference: RegistryReference, answer: RefusedAnswer, log
         `${reference.registry} refused ${answer.what} of ${image} (HTTP ${answer.status}${said}). ` +
           (loggedIn
             ? 'The credentials were not accepted, or have no right to pull it.'
-            : 'There is no such repository, or it needs credentials (option "credentials").'),
+            : 'There is no such repository, or it needs credentials: those of `docker login`, or given as options.'),
         { context },
       );
     case 404:
@@ -82,8 +82,8 @@ function rateLimited(
   const wait = retryAfterMs === undefined ? '' : ` It asks to wait ${Math.ceil(retryAfterMs / 1000)} s.`;
   // https://docs.docker.com/docker-hub/usage/pulls/
   const hub =
-    'Docker Hub allows 100 pulls in 6 hours from one IPv4 address (or IPv6 /64) without a login. Wait, pass credentials ' +
-    '(option "credentials"), or keep a copy of the image in a registry of your own.';
+    'Docker Hub allows 100 pulls in 6 hours from one IPv4 address (or IPv6 /64) without a login. Wait, use `docker login`, ' +
+    'or keep a copy of the image in a registry of your own.';
   const other = 'Wait, pass credentials if you have any, or ask for fewer pulls at once.';
   return new RegistryError(
     'registry-rate-limited',
