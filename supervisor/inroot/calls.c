@@ -96,7 +96,9 @@ static enum last last_of_open(uint64_t flags)
 {
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return LAST_ENTRY;
-	return flags & O_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+	if (flags & O_NOFOLLOW)
+		return LAST_ITSELF;
+	return flags & O_CREAT ? LAST_MADE : LAST_FOLLOWED;
 }
 
 /*
@@ -106,7 +108,7 @@ static enum last last_of_open(uint64_t flags)
 static int call_open(struct call *call, const struct rule *rule)
 {
 	int argument = rule->path[0].path, dir = call_directory(call, rule, 0);
-	int flags = rule->change == CHANGE_OPENS ? (int)call->arg[rule->change_argument] : O_WRONLY;
+	int flags = rule->change == CHANGE_OPENS ? (int)call->arg[rule->change_argument] : O_CREAT | O_WRONLY;
 	char *to = call->scratch->path[0];
 
 	set_path(call, argument, path_to_host(call->scratch, dir, call->arg[argument], last_of_open((uint64_t)flags), to), to);

@@ -133,12 +133,13 @@ const char *path_in_own_proc(const char *path)
 static bool own_proc_to_host(const char *guest, enum last last, char *to, long *result)
 {
 	const char *own = path_in_own_proc(guest);
+	const bool followed = last == LAST_FOLLOWED || last == LAST_MADE;
 
 	if (!own)
 		return false;
-	if (last == LAST_FOLLOWED && text_equal(own, "/exe"))
+	if (followed && text_equal(own, "/exe"))
 		*result = text_copy(to, PATH_MAX, view.exe_host);
-	else if (path_within(own, "/root", 5) && (own[5] || last == LAST_FOLLOWED))
+	else if (path_within(own, "/root", 5) && (own[5] || followed))
 		*result = path_plain_to_host(own[5] ? own + 5 : "/", last, to);
 	else
 		return false;

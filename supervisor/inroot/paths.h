@@ -11,6 +11,7 @@
 /* What a call means by the last component of a path (path_resolution(7)). */
 enum last {
 	LAST_FOLLOWED, /* what it leads to, if it is a symlink */
+	LAST_MADE,     /* the same, which is made if there is nothing: the kernel refuses a slash behind it before it looks */
 	LAST_ITSELF,   /* the symlink; what that leads to, if a slash follows */
 	LAST_ENTRY,    /* the name in its directory, to be made or removed: it stays as it is written */
 };

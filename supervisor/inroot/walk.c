@@ -59,8 +59,10 @@ static long locate(const struct walk *walk, enum last last, int *dir, char *to)
 	if (!walk->base || path_in_own_proc(walked) || !path_within(walked, walk->base, walk->base_length) ||
 	    path_mount(walked) != path_mount(walk->base_length ? walk->base : "/"))
 		return path_plain_to_host(walked, last, to);
-	*dir = walk->dir;
 	const char *below = path_skip_slashes(walked + walk->base_length);
+	if (!*below && last == LAST_ENTRY)
+		return path_plain_to_host(walked, last, to); /* its name lies in the directory above */
+	*dir = walk->dir;
 	return text_copy(to, PATH_MAX, *below ? below : ".") < 0 ? -ENAMETOOLONG : 0;
 }
 
@@ -209,7 +211,7 @@ static long step(struct walk *walk, char *host)
 	const char *tail = component + size;
 	bool final = !*path_skip_slashes(tail);
 
-	if (!size || (final && (path_is_dot(component, size) || walk->last == LAST_ENTRY)))
+	if (!size || (final && (path_is_dot(component, size) || walk->last == LAST_ENTRY || (walk->last == LAST_MADE && *tail))))
 		return leave(walk, component);
 	walk->rest = tail;
 	if (path_is_dot(component, size))
