@@ -58,7 +58,8 @@ static void set_path(struct call *call, int argument, long translated, char *to)
 	if (translated < 0) {
 		to[0] = '/';
 		link_unfollowable(to + (call->scratch->text[0] == '/'), "x");
-		call->scratch->failure = (int)translated;
+		if (!call->scratch->failure)
+			call->scratch->failure = (int)translated;
 	}
 	if (translated != PATH_SAME)
 		call->arg[argument] = (uint64_t)to;

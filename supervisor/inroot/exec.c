@@ -127,6 +127,8 @@ static long find_from_host(struct scratch *scratch, struct program *program)
 			start[got] = 0;
 			memcpy(line, start, (size_t)got + 1);
 			error = parse_script(scratch, program, line, program->name);
+			if (!error && program->unreachable)
+				error = -ENOENT; /* fs/binfmt_script.c, BINPRM_FLAGS_PATH_INACCESSIBLE */
 			if (!error)
 				error = path_text_to_host(scratch, AT_FDCWD, LAST_FOLLOWED, scratch->path[0]);
 			if (error < 0)
@@ -151,6 +153,7 @@ static bool is_refused(const char *host, enum last last)
 long exec_find(struct scratch *scratch, enum last last, struct program *program)
 {
 	program->close_fd = -1;
+	program->unreachable = false;
 	text_copy(scratch->extra[1], PATH_MAX, scratch->text);
 	if (!scratch->text[0])
 		return -ENOENT;
@@ -183,6 +186,7 @@ static long find_by_descriptor(struct scratch *scratch, int dir, enum last last,
 	struct stat by_path, by_fd;
 	bool named = scratch->text[0];
 
+	program->unreachable = sys_fcntl(dir, F_GETFD, 0) & FD_CLOEXEC;
 	text_number(scratch->extra[1], "/dev/fd/", (uint64_t)(uint32_t)dir);
 	long error = sys_fstat(dir, &by_fd);
 	if (error)

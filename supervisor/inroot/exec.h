@@ -17,6 +17,7 @@ struct program {
 	const char *host; /* the ELF file to map */
 	const char *name; /* what the guest called it: AT_EXECFN, and the name of the process */
 	int close_fd;	  /* a descriptor that must not survive, or -1 */
+	bool unreachable; /* the name goes by a descriptor that does not survive: an interpreter would not find it */
 	/* What the first lines of scripts put in the place of argv[0]. */
 	const char *prefix[2 * SCRIPT_DEPTH + 1];
 	int prefixes;

@@ -326,7 +326,12 @@ long path_text_to_host(struct scratch *scratch, int dir, enum last last, char *t
 static bool read_path(struct scratch *scratch, uint64_t address, char *to)
 {
 	to[0] = 0;
-	return address && guest_read_text(scratch->text, PATH_MAX, address) > 0;
+	if (!address)
+		return false;
+	long length = guest_read_text(scratch->text, PATH_MAX, address);
+	if (length == -ENAMETOOLONG && !scratch->failure)
+		scratch->failure = -ENAMETOOLONG;
+	return length > 0;
 }
 
 long path_to_host(struct scratch *scratch, int dir, uint64_t address, enum last last, char *to)
