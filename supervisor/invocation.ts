@@ -88,7 +88,7 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
     }
     if (invocation.triggered) refuseLoop(input, outputTargets(options.output, config.spec.output, input));
     image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
-    const folders = makeFolders(folder, requestId, image.rootfs, config.extraPayload);
+    const folders = makeFolders(folder, requestId, image, config.extraPayload);
     const inputName = await recorder.stage('stageInMs', 'stage-in', () => bringInput(input, folders, invocation));
     const process = processSpec({
       image,
@@ -99,8 +99,9 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
       variables: { function: config.functionVariables, user: config.userVariables, event: options.environment },
       contract: contractValues(requestId, record, folders, inputName),
     });
+    const view = new FileView(image.rootfs, folders.binds, image.links);
     recorder.ended(await recorder.stage('containerMs', 'not-started', () => run(process, invocation)));
-    await recorder.stage('stageOutMs', 'stage-out', () => sendOutputs(input, process, folders, recorder, invocation));
+    await recorder.stage('stageOutMs', 'stage-out', () => sendOutputs(input, view, folders, recorder, invocation));
   } catch (error) {
     recorder.fail(asFailure(error, 'not-started'));
   } finally {
@@ -164,13 +165,12 @@ async function run(process: ProcessSpec, { house, budget }: Invocation): Promise
 
 async function sendOutputs(
   input: ObjectReference | undefined,
-  process: ProcessSpec,
+  view: FileView,
   folders: ContainerFolders,
   recorder: OutcomeRecorder,
   { house, requestId, options, triggered, budget }: Invocation,
 ): Promise<void> {
   const { tmp, request, output } = folders.host;
-  const view = new FileView(process.rootfs, process.binds);
   const { files, skipped } = findOutputFiles([tmp, request, output], folders.output, view);
   for (const { path, reason } of skipped) house.log.write(`scar: output ${path} is left out: ${reason}\n`);
   const targets = outputTargets(options.output, house.config.spec.output, input);

@@ -13,5 +13,6 @@ export {
 export { dockerLogin } from './registry/docker-login.js';
 export type { RegistryCredentials, RegistryOptions } from './registry/options.js';
 export { imageBlobs, manifestDescriptor, resolveImage, type TargetPlatform } from './resolve.js';
+export { type LinkForm, runnersLinks, verbatimLinks } from './rootfs/link-target.js';
 export { isUnfinished, type UnpackOptions, type UnpackProgress, type UnpackStats, unpackImage } from './rootfs.js';
 export { readVerified } from './verify.js';

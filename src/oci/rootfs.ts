@@ -6,6 +6,7 @@ import { formatBytes } from '../util/format-bytes.js';
 import { removeTree } from '../util/remove-tree.js';
 import type { ImageSource, ResolvedImage } from './image-source.js';
 import { applyLayer } from './layer.js';
+import { type LinkForm, runnersLinks } from './rootfs/link-target.js';
 import { noSpace, SpaceBudget, type SpaceLimits } from './rootfs/space.js';
 import { RootfsWriter } from './rootfs/writer.js';
 
@@ -13,12 +14,8 @@ export interface UnpackOptions extends SpaceLimits {
   signal?: AbortSignal;
   /** Called as compressed bytes arrive. */
   onProgress?: (progress: UnpackProgress) => void;
-  /**
-   * Folders of the root that are the host's own when a container runs (`['/proc', '/dev', '/sys']`): absolute links to what
-   * is below them stay absolute, as `/var/log/nginx/access.log -> /dev/stdout` must. Default: none, every link stays
-   * inside the rootfs.
-   */
-  hostFolders?: readonly string[];
+  /** How symbolic links are written. Default: for the in-process runner, without mounts. */
+  links?: LinkForm;
 }
 
 export interface UnpackProgress {
@@ -69,7 +66,7 @@ export async function unpackImage(
       root: rootfs.partial,
       umask: rootfs.umask,
       budget,
-      hostFolders: new Set((options.hostFolders ?? []).map((folder) => folder.replace(/^\/+|\/+$/g, ''))),
+      links: options.links ?? runnersLinks([]),
     });
     let bytes = 0;
     for (const [index, descriptor] of layers.entries()) {

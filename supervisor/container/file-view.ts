@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { type LinkForm, runnersLinks } from '../../src/oci/rootfs/link-target.js';
 
 /** Linux gives up after as many symbolic links (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -11,10 +12,15 @@ const MAX_LINKS = 40;
 export class FileView {
   readonly #rootfs: string;
   readonly #binds: readonly { host: string; container: string }[];
+  readonly #links: LinkForm;
 
-  /** @param binds - the longest one that matches counts */
-  constructor(rootfs: string, binds: readonly { host: string; container: string }[]) {
+  /**
+   * @param binds - the longest one that matches counts
+   * @param links - how links are written in the rootfs
+   */
+  constructor(rootfs: string, binds: readonly { host: string; container: string }[], links = runnersLinks([])) {
     this.#rootfs = rootfs;
+    this.#links = links;
     this.#binds = [...binds].sort((a, b) => b.container.length - a.container.length);
   }
 
@@ -37,21 +43,19 @@ export class FileView {
         continue;
       }
       if (++links > MAX_LINKS) return undefined;
-      if (target.startsWith('/')) resolved = [];
-      pending.unshift(...segments(this.#guest(target)));
+      const meaning = this.#guest(target);
+      if (meaning.startsWith('/')) resolved = [];
+      pending.unshift(...segments(meaning));
     }
     return this.#host(resolved);
   }
 
-  /**
-   * What a link's target is to the container. The runner stores an absolute target that a container gives as a path of the
-   * host, because the kernel follows links from the host's root.
-   */
+  /** What a link's target is to the container; the runner stores absolute ones as paths of the host (supervisor/inroot/links.h). */
   #guest(target: string): string {
     for (const { host, container } of [...this.#binds, { host: this.#rootfs, container: '' }]) {
-      if (target === host || target.startsWith(`${host}/`)) return container + target.slice(host.length);
+      if (target === host || target.startsWith(`${host}/`)) return container + target.slice(host.length) || '/';
     }
-    return target;
+    return this.#links.original(target);
   }
 
   #host(path: readonly string[]): string {

@@ -14,10 +14,14 @@ import { join } from 'node:path';
 import { INPUT_FOLDER, OUTPUT_FOLDER } from '../../src/contract/index.js';
 import { removeTreeSync } from '../../src/util/remove-tree.js';
 import { FileView } from './file-view.js';
+import type { CachedImage } from './image-cache.js';
 import { UNDO_FOLDER } from './undo.js';
 
 /** Where SCAR's users find the further files of a function's package. */
 const EXTRA_PAYLOAD = '/var/task/extra';
+
+/** Paths of the root at which a container finds something else: the runner's and those of {@link makeFolders}. */
+export const MOUNT_POINTS = ['/proc', '/dev', '/sys', '/tmp', EXTRA_PAYLOAD];
 
 const OWNERS = 'owners';
 
@@ -53,13 +57,13 @@ export interface ContainerFolders {
  * few minutes before (`recently_deleted` in the kernel's fs/ext4/ialloc.c), up to 1 ms each.
  *
  * @param folder - on the host; missing or cleared
- * @param rootfs - the image's files: what lies in its own `/tmp` is copied, as the bound folder hides it
+ * @param image - what lies in its own `/tmp` is copied, as the bound folder hides it
  * @param extraPayload - host path of what the package brings along, if anything
  */
 export function makeFolders(
   folder: string,
   requestId: string,
-  rootfs: string,
+  { rootfs, links }: Pick<CachedImage, 'rootfs' | 'links'>,
   extraPayload: string | undefined,
 ): ContainerFolders {
   mkdirSync(folder, { recursive: true });
@@ -68,7 +72,7 @@ export function makeFolders(
   const spare = join(folder, SPARE);
   if (existsSync(spare)) renameSync(spare, request);
   renewed.push(...[request, input, output].map((path) => renewFolder(path, 0o777 & ~process.umask())));
-  const imageTmp = new FileView(rootfs, []).resolve('/tmp');
+  const imageTmp = new FileView(rootfs, [], links).resolve('/tmp');
   if (imageTmp !== undefined && isFilled(imageTmp)) cpSync(imageTmp, tmp, { recursive: true, verbatimSymlinks: true });
   return {
     request: `/tmp/${requestId}`,

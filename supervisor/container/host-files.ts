@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { LinkForm } from '../../src/oci/rootfs/link-target.js';
 import { FileView } from './file-view.js';
 
 /** Files that Docker, too, gives every container from its host. Without /etc/hosts, getaddrinfo(3) does not know localhost. */
@@ -10,8 +11,8 @@ const HOST_FILES: Readonly<Record<string, Buffer | undefined>> = {
 };
 
 /** Puts the host's network files into a rootfs, in place of what the image has under their names. */
-export function installHostFiles(rootfs: string): void {
-  const view = new FileView(rootfs, []);
+export function installHostFiles(rootfs: string, links: LinkForm): void {
+  const view = new FileView(rootfs, [], links);
   for (const [file, otherwise] of Object.entries(HOST_FILES)) {
     const content = readIfThere(file) ?? otherwise;
     const folder = view.resolve(dirname(file));

@@ -1,20 +1,23 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { type FunctionSpec, isFakeRoot } from '../../src/contract/index.js';
 import { ImageError, ScarError } from '../../src/errors.js';
 import type { ImageConfig, ImageSource, ResolvedImage } from '../../src/oci/image-source.js';
+import { type LinkForm, runnersLinks, verbatimLinks } from '../../src/oci/rootfs/link-target.js';
 import { withFileLock } from '../../src/util/file-lock.js';
 import { formatBytes } from '../../src/util/format-bytes.js';
 import { isProcessAlive, processIdentity } from '../../src/util/process-identity.js';
 import { removeTree } from '../../src/util/remove-tree.js';
+import { MOUNT_POINTS } from './folders.js';
 import { installHostFiles } from './host-files.js';
 
 /** An image that lies unpacked on this disk. */
 export interface CachedImage {
-  digest: string;
   /** Host path of the root file system. */
   rootfs: string;
+  /** How symbolic links are written in there. */
+  links: LinkForm;
   /** Host path of a folder for what a runner finds out about the programs in there; it goes when the image goes. */
   codeCache: string;
   config: ImageConfig;
@@ -27,9 +30,6 @@ export interface ImageCacheOptions {
   /** What the file system has left, in bytes. */
   freeBytes(): number;
 }
-
-/** Folders of the root that are the host's own in a container: the runner passes them through. */
-export const HOST_FOLDERS = ['/proc', '/dev', '/sys'];
 
 /**
  * How much larger than compressed an image is taken to be when room is made for it: Debian's and Alpine's layers shrink
@@ -46,8 +46,8 @@ const USERS = 'users';
 const LOCK = 'lock';
 
 /**
- * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>/{rootfs,image.json,users/,code/}`.
- * One process at a time changes it; an image that a killed process did not finish has no record, and is removed. Others
+ * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>.<runner>/{rootfs,image.json,users/,code/}`;
+ * each runner has its own, because links are written for it. One process at a time changes it; an image that a killed process did not finish has no record, and is removed. Others
  * that nobody uses are evicted, longest unused first, when a new one needs the room.
  */
 export class ImageCache {
@@ -65,23 +65,23 @@ export class ImageCache {
    * @throws what unpacking throws, `signal.reason` when aborted
    */
   async use(
-    spec: Pick<FunctionSpec, 'imageDigest' | 'platform' | 'fakeRoot'>,
+    spec: Pick<FunctionSpec, 'imageDigest' | 'platform' | 'fakeRoot' | 'runner'>,
     open: () => Promise<ImageSource>,
     signal: AbortSignal,
   ): Promise<{ image: CachedImage; pulled: boolean }> {
-    const ready = this.#ready.get(spec.imageDigest);
+    const folder = this.#folderOf(spec);
+    const ready = this.#ready.get(folder);
     if (ready) return { image: ready, pulled: false };
     mkdirSync(this.#options.folder, { recursive: true });
     return withFileLock(
       join(this.#options.folder, LOCK),
       async () => {
         await this.#removeUnfinished();
-        const folder = this.#folderOf(spec.imageDigest);
         const present = readRecord(folder);
         if (!present) await this.#pull(spec, folder, open, signal);
         const config = present ?? readRecord(folder);
         if (!config) throw new ScarError('service', `The image's record in ${folder} vanished while it was unpacked`);
-        installHostFiles(join(folder, ROOTFS));
+        installHostFiles(join(folder, ROOTFS), linksFor(spec));
         // It is not synced to the disk: a crash of the machine, which no user outlives, may have left anything in it.
         if (!isInUse(folder)) await removeTree(join(folder, CODE_CACHE));
         markUsed(folder);
@@ -90,12 +90,12 @@ export class ImageCache {
           this.#log(`the image's USER ${user} is not shown: fakeRoot is false, so the function's own user is`);
         }
         const image = {
-          digest: spec.imageDigest,
           rootfs: join(folder, ROOTFS),
+          links: linksFor(spec),
           codeCache: join(folder, CODE_CACHE),
           config,
         };
-        this.#ready.set(spec.imageDigest, image);
+        this.#ready.set(folder, image);
         return { image, pulled: !present };
       },
       signal,
@@ -103,13 +103,14 @@ export class ImageCache {
   }
 
   /** Forgets an image whose files are no longer what they were; it is brought in anew when it is used next. */
-  discard({ digest }: CachedImage): void {
-    this.#ready.delete(digest);
-    rmSync(join(this.#folderOf(digest), RECORD), { force: true });
+  discard({ rootfs }: CachedImage): void {
+    const folder = dirname(rootfs);
+    this.#ready.delete(folder);
+    rmSync(join(folder, RECORD), { force: true });
   }
 
   async #pull(
-    spec: Pick<FunctionSpec, 'imageDigest' | 'platform'>,
+    spec: Pick<FunctionSpec, 'imageDigest' | 'platform' | 'runner'>,
     folder: string,
     open: () => Promise<ImageSource>,
     signal: AbortSignal,
@@ -123,7 +124,7 @@ export class ImageCache {
       checkDigest(image, spec.imageDigest);
       await this.#makeRoom(image.compressedBytes);
       mkdirSync(folder, { recursive: true });
-      const stats = await unpackImage(image, source, join(folder, ROOTFS), { signal, hostFolders: HOST_FOLDERS });
+      const stats = await unpackImage(image, source, join(folder, ROOTFS), { signal, links: linksFor(spec) });
       writeRecord(folder, image);
       this.#log(
         `image ${image.reference} unpacked in ${Math.round(performance.now() - started)} ms: ` +
@@ -162,15 +163,22 @@ export class ImageCache {
     return names.flatMap((entry) => (entry.isDirectory() ? [join(this.#options.folder, entry.name)] : []));
   }
 
-  #folderOf(digest: string): string {
-    const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
-    if (hex) return join(this.#options.folder, hex);
-    throw new ImageError('image-reference', `The image's digest must be sha256: and 64 hex digits; received ${digest}`);
+  #folderOf({ imageDigest, runner = 'in-process' }: Pick<FunctionSpec, 'imageDigest' | 'runner'>): string {
+    const hex = /^sha256:([0-9a-f]{64})$/.exec(imageDigest)?.[1];
+    if (hex) return join(this.#options.folder, `${hex}.${runner}`);
+    throw new ImageError(
+      'image-reference',
+      `The image's digest must be sha256: and 64 hex digits; received ${imageDigest}`,
+    );
   }
 
   #log(line: string): void {
     this.#options.log.write(`scar: ${line}\n`);
   }
+}
+
+function linksFor({ runner }: Pick<FunctionSpec, 'runner'>): LinkForm {
+  return runner === 'namespaces' ? verbatimLinks : runnersLinks(MOUNT_POINTS);
 }
 
 function checkDigest(image: ResolvedImage, expected: string): void {

@@ -2,11 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, posix } from 'node:path';
 import { type FunctionSpec, type InvocationOptions, isFakeRoot } from '../../src/contract/index.js';
-import type { ImageConfig } from '../../src/oci/image-source.js';
 import { Failure } from '../failure.js';
 import { type ContractValues, containerEnvironment, type VariableSources } from './environment.js';
 import { FileView } from './file-view.js';
 import type { ContainerFolders } from './folders.js';
+import type { CachedImage } from './image-cache.js';
 import { chooseProgram, scriptCommand } from './program.js';
 import type { ProcessSpec } from './runner.js';
 import { imageUser } from './user.js';
@@ -16,7 +16,7 @@ const SCRIPT_NAME = 'script';
 
 /** What a container's process is made of. */
 export interface ProcessSources {
-  image: { rootfs: string; codeCache: string; config: ImageConfig };
+  image: Pick<CachedImage, 'rootfs' | 'links' | 'codeCache' | 'config'>;
   folders: ContainerFolders;
   spec: Pick<FunctionSpec, 'args' | 'imageReference' | 'fakeRoot'>;
   functionScript: Buffer | undefined;
@@ -34,7 +34,7 @@ export interface ProcessSources {
 export function processSpec(sources: ProcessSources): ProcessSpec {
   const { image, folders, spec, options } = sources;
   const config = image.config.config ?? {};
-  const view = new FileView(image.rootfs, folders.binds);
+  const view = new FileView(image.rootfs, folders.binds, image.links);
   const cwd = posix.join('/', config.WorkingDir ?? '');
   makeWorkingDirectory(cwd, view);
   const { home, ...user } = imageUser(config.User, view);

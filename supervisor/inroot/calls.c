@@ -1,48 +1,79 @@
 #include "calls.h"
 
+#include <linux/inotify.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 
 #include "guest_memory.h"
 #include "identity.h"
+#include "links.h"
 #include "patch.h"
 #include "paths.h"
+#include "permissions.h"
 #include "superuser.h"
 #include "text.h"
 #include "undo.h"
 #include "view.h"
 
-/* Translates the paths that the rule names and puts them into the call. PATH_CHANGED, PATH_SAME or -errno. */
-static long translate(struct call *call, const struct rule *rule)
+/* How the call means the last component of its path. */
+static enum last last_of(const struct call *call, const struct rule *rule, int which)
 {
-	long result = PATH_SAME;
+	switch ((enum change)rule->change) {
+	case CHANGE_CREATES:
+		if (which == rule->change_argument)
+			return LAST_ENTRY;
+		break;
+	case CHANGE_REMOVES:
+	case CHANGE_MOVES:
+		return LAST_ENTRY;
+	case CHANGE_INODE_ITSELF:
+		return LAST_ITSELF;
+	case CHANGE_INODE_FLAGS:
+		return call->arg[rule->change_argument] & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+	default:
+		break;
+	}
+	const uint64_t flags = call->arg[rule->handler_argument];
+	switch ((enum handler)rule->handler) {
+	case HANDLE_PATHS_ITSELF:
+		return LAST_ITSELF;
+	case HANDLE_PATHS_FLAGS:
+		return flags & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+	case HANDLE_PATHS_FOLLOW:
+		return flags & AT_SYMLINK_FOLLOW ? LAST_FOLLOWED : LAST_ITSELF;
+	case HANDLE_WATCH:
+		return flags & IN_DONT_FOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+	default:
+		return LAST_FOLLOWED;
+	}
+}
 
+/*
+ * Puts what became of a path (path_to_host()) into the call. After an error the kernel gets a name that is too long for it, so that it can find other
+ * faults first, in its own order; fail_as_translated() gives the error in place of that one's.
+ */
+static void set_path(struct call *call, int argument, long translated, char *to)
+{
+	if (translated < 0) {
+		to[0] = '/';
+		link_unfollowable(to + (call->scratch->text[0] == '/'), "x");
+		call->scratch->failure = (int)translated;
+	}
+	if (translated != PATH_SAME)
+		call->arg[argument] = (uint64_t)to;
+}
+
+/* Translates the paths that the rule names. */
+static int call_paths(struct call *call, const struct rule *rule)
+{
 	for (int i = 0; i < 2; i++) {
 		int argument = rule->path[i].path;
 		if (argument == NO_ARGUMENT)
 			continue;
 		char *to = call->scratch->path[i];
-		long translated = path_to_host(call->scratch, call_directory(call, rule, i), call->arg[argument], to);
-		if (translated < 0)
-			return translated;
-		if (translated == PATH_CHANGED) {
-			call->arg[argument] = (uint64_t)to;
-			result = PATH_CHANGED;
-		}
+		int dir = call_directory(call, rule, i);
+		set_path(call, argument, path_to_host(call->scratch, dir, call->arg[argument], last_of(call, rule, i), to), to);
 	}
-	return result;
-}
-
-static int call_paths(struct call *call, const struct rule *rule, bool follow)
-{
-	long translated = translate(call, rule);
-
-	if (translated < 0)
-		return call_done(call, translated);
-	if (translated == PATH_SAME)
-		return CALL_NATIVE;
-	/* /proc/self/exe was translated to what it leads to; as a link it is that of /proc. */
-	if (!follow && path_is_own_exe(call->scratch->text))
-		call->arg[rule->path[0].path] = (uint64_t)"/proc/self/exe";
 	return CALL_PERFORM;
 }
 
@@ -59,140 +90,60 @@ static long duplicate_socket(int dir, const char *path, int flags)
 	return -1;
 }
 
+/* How open(2) means the last component of its path. O_CREAT with O_EXCL makes a name, and so does not follow a link. */
+static enum last last_of_open(uint64_t flags)
+{
+	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+		return LAST_ENTRY;
+	return flags & O_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+}
+
 /*
  * open(2), openat(2), creat(2). A pipe can be opened anew as /dev/stdout, and by a symlink to that, which is how images send
  * their log files to it; a socket cannot (ENXIO), and sockets are what Node gives its children for standard output.
  */
 static int call_open(struct call *call, const struct rule *rule)
 {
-	long translated = translate(call, rule);
-
-	if (translated < 0)
-		return call_done(call, translated);
+	int argument = rule->path[0].path, dir = call_directory(call, rule, 0);
 	int flags = rule->change == CHANGE_OPENS ? (int)call->arg[rule->change_argument] : O_WRONLY;
+	char *to = call->scratch->path[0];
+
+	set_path(call, argument, path_to_host(call->scratch, dir, call->arg[argument], last_of_open((uint64_t)flags), to), to);
 	if ((flags & O_ACCMODE) != O_RDONLY && !(flags & (O_EXCL | O_PATH))) {
-		const char *path = (const char *)call->arg[rule->path[0].path];
-		long fd = duplicate_socket(call_directory(call, rule, 0), path, flags);
+		long fd = duplicate_socket(dir, (const char *)call->arg[argument], flags);
 		if (fd >= 0)
 			return call_done(call, fd);
 	}
-	return translated == PATH_CHANGED ? CALL_PERFORM : CALL_NATIVE;
+	return CALL_PERFORM;
 }
 
-/* openat2(2): a path that may not leave its directory is not an absolute one, whatever it looks like. */
-static int call_openat2(struct call *call, const struct rule *rule)
+/* openat2(2): what it asks for in how.resolve is done here, for the kernel would take the links' stored form, and the host's mounts, for the guest's. */
+static int call_openat2(struct call *call)
 {
-	struct open_how how;
+	struct scratch *scratch = call->scratch;
+	struct open_how *how = (struct open_how *)scratch->block;
+	char *to = scratch->path[0];
+	long translated;
 
-	if (call->arg[3] < sizeof how)
-		return CALL_NATIVE; /* EINVAL */
-	if (guest_read(&how, call->arg[2], sizeof how))
+	if (call->arg[3] != sizeof *how)
+		return CALL_NATIVE; /* EINVAL, E2BIG, or a form that nobody knows yet */
+	if (guest_read(how, call->arg[2], sizeof *how))
 		return call_done(call, -EFAULT);
-	if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) {
-		/* What that would write to is not known beforehand; programs do without this call on kernels before 5.6. */
-		bool changes = how.flags & (O_ACCMODE | O_CREAT | O_TRUNC);
-		return view.undo[0] && changes ? call_done(call, -ENOSYS) : CALL_NATIVE;
-	}
-	return call_paths(call, rule, true);
-}
-
-/* readlink(2), readlinkat(2): the answer is a host path when the link is one of /proc, or was made by call_symlink(). */
-static int call_readlink(struct call *call, const struct rule *rule)
-{
-	struct scratch *scratch = call->scratch;
-	int path = rule->path[0].path;
-	uint64_t to = call->arg[path + 1];
-	int size = (int)call->arg[path + 2];
-	char *answer = scratch->extra[0];
-	long length;
-
-	if (size <= 0)
-		return call_done(call, -EINVAL);
-	long translated = translate(call, rule);
-	if (translated < 0)
-		return call_done(call, translated);
-	if (translated == PATH_CHANGED && path_is_own_exe(scratch->text)) {
-		length = path_own_exe(answer);
+	enum last last = last_of_open(how->flags);
+	if (how->resolve & ~(uint64_t)RESOLVE_CACHED) {
+		/* The kernel looks at `how` first; with an empty path nothing but ENOENT remains. */
+		long error = raw_syscall(__NR_openat2, AT_FDCWD, (long)"", (long)how, sizeof *how, 0, 0);
+		if (error != -ENOENT)
+			return call_done(call, error);
+		translated = path_to_host_within(scratch, (int)call->arg[0], call->arg[1], last, how->resolve, to);
 	} else {
-		length = sys_readlinkat(call_directory(call, rule, 0), (const char *)call->arg[path], answer, PATH_MAX - 1);
-		if (length < 0)
-			return call_done(call, length);
-		answer[length] = 0;
-		if (answer[0] == '/')
-			length = path_to_guest(answer, PATH_MAX);
+		translated = path_to_host(scratch, (int)call->arg[0], call->arg[1], last, to);
 	}
-	if (length < 0)
-		return call_done(call, length);
-	if (length > size)
-		length = size;
-	return call_done(call, guest_write(to, answer, (size_t)length) ? -EFAULT : length);
-}
-
-/* Whether a relative target, from the directory that the link is made in, would climb above the root. */
-static bool climbs_out(struct call *call, const struct rule *rule, const char *target, char *directory)
-{
-	struct scratch *scratch = call->scratch;
-	const char *link = scratch->path[0];
-	int dir = call_directory(call, rule, 0);
-	int up = 0, depth = 0;
-
-	for (; target[0] == '.' && target[1] == '.' && (!target[2] || target[2] == '/'); up++)
-		for (target += 2; *target == '/';)
-			target++;
-	if (!up)
-		return false;
-	if (text_copy(directory, PATH_MAX, link) < 0)
-		return false;
-	size_t length = (size_t)(path_name(directory) - directory);
-	directory[length] = 0;
-	int fd = (int)sys_openat(dir, length ? directory : ".", O_PATH | O_CLOEXEC | O_DIRECTORY, 0);
-	if (fd < 0)
-		return false; /* symlink() will say why */
-	long got = path_of_descriptor(fd, directory, PATH_MAX);
-	sys_close(fd);
-	if (got < 0 || !path_in_root(directory) || path_to_guest(directory, PATH_MAX) < 0)
-		return false;
-	for (const char *c = directory; c[0] && c[1]; c++)
-		depth += *c == '/';
-	return up > depth;
-}
-
-/*
- * symlink(2), symlinkat(2): the kernel will follow the link from the host's root, so an absolute target is stored as a host
- * path. call_readlink() gives the guest its own back.
- */
-static int call_symlink(struct call *call, const struct rule *rule)
-{
-	struct scratch *scratch = call->scratch;
-	char *target = scratch->extra[0];
-	long length = guest_read_text(target, PATH_MAX, call->arg[0]);
-
-	if (length < 0)
-		return call_done(call, length);
-	long translated = path_to_host(scratch, call_directory(call, rule, 0), call->arg[rule->path[0].path], scratch->path[0]);
-	if (translated < 0)
-		return call_done(call, translated);
-	if (translated == PATH_SAME && call->arg[rule->path[0].path])
-		text_copy(scratch->path[0], PATH_MAX, scratch->text);
-	if (translated == PATH_CHANGED)
-		call->arg[rule->path[0].path] = (uint64_t)scratch->path[0];
-
-	const char *absolute = target;
-	if (target[0] != '/') {
-		if (!climbs_out(call, rule, target, scratch->extra[1]))
-			return translated == PATH_CHANGED ? CALL_PERFORM : CALL_NATIVE;
-		while (absolute[0] == '.' && absolute[1] == '.')
-			for (absolute += 2; *absolute == '/';)
-				absolute++;
-		scratch->text[0] = '/';
-		if (text_copy(scratch->text + 1, PATH_MAX - 1, absolute) < 0)
-			return call_done(call, -ENAMETOOLONG);
-		absolute = scratch->text;
+	if (translated != PATH_SAME) {
+		how->resolve &= RESOLVE_CACHED;
+		call->arg[2] = (uint64_t)how;
 	}
-	long error = path_plain_to_host(absolute, scratch->path[1]);
-	if (error)
-		return call_done(call, error);
-	call->arg[0] = (uint64_t)scratch->path[1];
+	set_path(call, 1, translated, to);
 	return CALL_PERFORM;
 }
 
@@ -234,24 +185,24 @@ static int call_mmap(struct call *call)
 /* chroot(2): elsewhere the guest cannot go. */
 static int call_chroot(struct call *call, const struct rule *rule)
 {
-	long translated = translate(call, rule);
-
-	return call_done(call, translated < 0 ? translated : superuser_chroot(call));
+	call->scratch->every_link = true;
+	call_paths(call, rule);
+	return call_done(call, call->scratch->failure ? call->scratch->failure : superuser_chroot(call));
 }
 
 static int handle(struct call *call, const struct rule *rule)
 {
 	switch ((enum handler)rule->handler) {
 	case HANDLE_PATHS:
-		return call_paths(call, rule, true);
+	case HANDLE_PATHS_ITSELF:
+	case HANDLE_PATHS_FLAGS:
+	case HANDLE_PATHS_FOLLOW:
+	case HANDLE_WATCH:
+		return call_paths(call, rule);
 	case HANDLE_OPEN:
 		return call_open(call, rule);
-	case HANDLE_PATHS_ITSELF:
-		return call_paths(call, rule, false);
-	case HANDLE_PATHS_FLAGS:
-		return call_paths(call, rule, !(call->arg[rule->handler_argument] & AT_SYMLINK_NOFOLLOW));
 	case HANDLE_OPENAT2:
-		return call_openat2(call, rule);
+		return call_openat2(call);
 	case HANDLE_READLINK:
 		return call_readlink(call, rule);
 	case HANDLE_SYMLINK:
@@ -299,17 +250,92 @@ static int handle(struct call *call, const struct rule *rule)
 	return CALL_NATIVE;
 }
 
+/* The size of a symlink is the length of its target: of the one that the guest knows. */
+static void complete_stat(const struct call *call, int dir, const char *path, const struct root_rule *root)
+{
+	uint64_t buffer = call->arg[root->argument];
+
+	if (root->action == ROOT_STATX) {
+		struct statx *statx = (struct statx *)buffer;
+		if ((statx->stx_mode & MODE_TYPE) == MODE_SYMLINK)
+			statx->stx_size = link_size(call->scratch, dir, path, statx->stx_size);
+	} else {
+		struct stat *stat = (struct stat *)buffer;
+		if ((stat->st_mode & MODE_TYPE) == MODE_SYMLINK)
+			stat->st_size = (long)link_size(call->scratch, dir, path, (uint64_t)stat->st_size);
+	}
+}
+
+/* Links that were moved, or have a second name, may lead elsewhere from there. */
+static void settle_links(const struct call *call, const struct rule *rule)
+{
+	const char *from = (const char *)call->arg[rule->path[0].path], *to = (const char *)call->arg[rule->path[1].path];
+	int from_dir = call_directory(call, rule, 0), to_dir = call_directory(call, rule, 1);
+
+	link_settle(call->scratch, from_dir, from, to_dir, to);
+	link_settle(call->scratch, to_dir, to, from_dir, from); /* RENAME_EXCHANGE moves what was there, too */
+}
+
+/* What is left to do for a call that succeeded. */
+static void complete(const struct call *call, const struct rule *rule)
+{
+	const struct root_rule *root = &root_rules[call->number];
+	const int argument = rule->path[0].path;
+
+	if (root->action == ROOT_STAT || root->action == ROOT_STATX) {
+		if (argument == NO_ARGUMENT)
+			complete_stat(call, (int)call->arg[0], "", root);
+		else
+			complete_stat(call, call_directory(call, rule, 0), (const char *)call->arg[argument], root);
+	} else if (rule->path[1].path != NO_ARGUMENT) {
+		settle_links(call, rule);
+	}
+}
+
+/* A call with a path that could not be translated: set_path() */
+static long fail_as_translated(const struct call *call)
+{
+	long result = call_perform(call);
+
+	return result == -ENAMETOOLONG ? call->scratch->failure : result;
+}
+
+/* Performs a call that was prepared, with all that goes with it. */
+static long perform(struct call *call, const struct rule *rule)
+{
+	long result = undo_before(call, rule);
+
+	if (result)
+		return result;
+	result = identity_on ? superuser(call, rule) : call_perform(call);
+	if (result >= 0) {
+		undo_after(call, rule, result);
+		complete(call, rule);
+	}
+	return result;
+}
+
+/* Whether a call that carries a path, changes files or shows them is performed here; others are left to entry.S. */
+static bool is_performed_here(const struct call *call, const struct rule *rule)
+{
+	return rule->path[0].path != NO_ARGUMENT || rule->change != CHANGE_NOTHING || root_rules[call->number].action != ROOT_NOTHING;
+}
+
 int dispatch(struct call *call)
 {
 	const struct rule *rule = &syscall_rules[call->number];
-	int answer = handle(call, rule);
+	const struct call guest = *call;
 
-	if (answer == CALL_DONE)
-		return answer;
-	long error = undo_before(call, rule);
-	if (error)
-		return call_done(call, error);
-	if (identity_on)
-		answer = superuser(call, rule, answer);
-	return undo_after(call, rule, answer);
+	for (;;) {
+		int answer = handle(call, rule);
+		if (answer == CALL_DONE || !is_performed_here(call, rule))
+			return answer;
+		if (call->scratch->failure)
+			return call_done(call, fail_as_translated(call));
+		long result = perform(call, rule);
+		bool way_opened = result == -EACCES && identity_on && permissions_open_way(call, rule);
+		if (!way_opened && !call_again(call, result))
+			return call_done(call, result);
+		*call = guest;
+	}
 }

@@ -8,6 +8,15 @@
 /* Called by entry.S on the runner's own stack. Answers CALL_DONE, CALL_PERFORM or CALL_NATIVE (layout.h). */
 HIDDEN int dispatch(struct call *call);
 
+/* Whether a call failed at a link that the kernel cannot follow (links.h), and is to be made once more with all links resolved. */
+static inline bool call_again(struct call *call, long result)
+{
+	bool again = result == -ENAMETOOLONG && !call->scratch->every_link;
+
+	call->scratch->every_link |= again;
+	return again;
+}
+
 static inline int call_done(struct call *call, long result)
 {
 	call->number = result;

@@ -82,7 +82,7 @@ static long check_elf(struct scratch *scratch, int fd)
 		error = elf_interpreter(fd, &headers, scratch->text, PATH_MAX);
 	if (error || !scratch->text[0])
 		return error;
-	error = path_text_to_host(scratch, AT_FDCWD, scratch->path[1]);
+	error = path_text_to_host(scratch, AT_FDCWD, LAST_FOLLOWED, scratch->path[1]);
 	if (error < 0)
 		return error;
 	return sys_faccessat(AT_FDCWD, scratch->path[1], 0);
@@ -128,7 +128,7 @@ static long find_from_host(struct scratch *scratch, struct program *program)
 			memcpy(line, start, (size_t)got + 1);
 			error = parse_script(scratch, program, line, program->name);
 			if (!error)
-				error = path_text_to_host(scratch, AT_FDCWD, scratch->path[0]);
+				error = path_text_to_host(scratch, AT_FDCWD, LAST_FOLLOWED, scratch->path[0]);
 			if (error < 0)
 				return error;
 			continue;
@@ -140,53 +140,67 @@ static long find_from_host(struct scratch *scratch, struct program *program)
 	return -ELOOP;
 }
 
-long exec_find(struct scratch *scratch, struct program *program)
+/* Whether a path that is not to be followed (AT_SYMLINK_NOFOLLOW) is a symlink. */
+static bool is_refused(const char *host, enum last last)
+{
+	struct stat stat;
+
+	return last == LAST_ITSELF && !sys_fstatat(AT_FDCWD, host, &stat, AT_SYMLINK_NOFOLLOW) && (stat.st_mode & MODE_TYPE) == MODE_SYMLINK;
+}
+
+long exec_find(struct scratch *scratch, enum last last, struct program *program)
 {
 	program->close_fd = -1;
 	text_copy(scratch->extra[1], PATH_MAX, scratch->text);
 	if (!scratch->text[0])
 		return -ENOENT;
-	long error = path_text_to_host(scratch, AT_FDCWD, scratch->path[0]);
-	return error < 0 ? error : find_from_host(scratch, program);
+	long error = path_text_to_host(scratch, AT_FDCWD, last, scratch->path[0]);
+	if (error < 0)
+		return error;
+	return is_refused(scratch->path[0], last) ? -ELOOP : find_from_host(scratch, program);
+}
+
+/* Puts a descriptor of its own, which survives the exec and is closed then, in front of a path. */
+static long behind_descriptor(struct scratch *scratch, struct program *program, int dir, const char *path, char *to)
+{
+	program->close_fd = (int)sys_dup(dir);
+	if (program->close_fd < 0)
+		return program->close_fd;
+	text_copy(scratch->pending, PATH_MAX, path);
+	size_t length = text_number(to, "/proc/self/fd/", (uint64_t)program->close_fd);
+	return !*path || (text_copy(to + length, PATH_MAX - length, "/") > 0 && text_join(to, PATH_MAX, to, scratch->pending) > 0)
+		       ? 0
+		       : -ENAMETOOLONG;
 }
 
 /*
  * execveat(2) with a descriptor. A file that has a path is executed by it, for the descriptor may be closed by the exec.
- * Others (memfd_create, deleted files) are mapped from a descriptor that survives, and is closed then.
+ * Others (memfd_create, deleted files) are mapped from a descriptor that survives.
  */
-static long find_by_descriptor(struct scratch *scratch, struct program *program, int dir, bool itself)
+static long find_by_descriptor(struct scratch *scratch, int dir, enum last last, struct program *program)
 {
 	char *host = scratch->path[0];
 	struct stat by_path, by_fd;
+	bool named = scratch->text[0];
 
-	program->close_fd = -1;
 	text_number(scratch->extra[1], "/dev/fd/", (uint64_t)(uint32_t)dir);
-	long length = path_of_descriptor(dir, host, PATH_MAX);
-	if (length < 0)
-		return -EBADF;
-	if (!itself) {
-		if (text_join(scratch->extra[1], PATH_MAX, scratch->extra[1], "/") < 0 ||
-		    text_join(scratch->extra[1], PATH_MAX, scratch->extra[1], scratch->text) < 0)
-			return -ENAMETOOLONG;
-		if (path_to_guest(host, PATH_MAX) < 0 || text_join(host, PATH_MAX, host, "/") < 0 ||
-		    text_join(host, PATH_MAX, host, scratch->text) < 0 || text_copy(scratch->text, PATH_MAX, host) < 0)
-			return -ENAMETOOLONG;
-		long error = path_text_to_host(scratch, AT_FDCWD, host);
-		return error < 0 ? error : find_from_host(scratch, program);
-	}
 	long error = sys_fstat(dir, &by_fd);
 	if (error)
 		return error;
-	if (sys_fstatat(AT_FDCWD, host, &by_path, 0) || by_path.st_dev != by_fd.st_dev || by_path.st_ino != by_fd.st_ino) {
-		program->close_fd = (int)sys_dup(dir);
-		if (program->close_fd < 0)
-			return program->close_fd;
-		text_number(host, "/proc/self/fd/", (uint64_t)program->close_fd);
+	if (named) {
+		if (text_join(scratch->extra[1], PATH_MAX, scratch->extra[1], "/") < 0 ||
+		    text_join(scratch->extra[1], PATH_MAX, scratch->extra[1], scratch->text) < 0)
+			return -ENAMETOOLONG;
+		error = path_text_to_host(scratch, dir, last, host);
+		if (error >= 0)
+			error = host[0] == '/' ? 0 : behind_descriptor(scratch, program, dir, host, host);
+	} else if (path_of_descriptor(dir, host, PATH_MAX) < 0 || sys_fstatat(AT_FDCWD, host, &by_path, 0) ||
+		   by_path.st_dev != by_fd.st_dev || by_path.st_ino != by_fd.st_ino) {
+		error = behind_descriptor(scratch, program, dir, "", host);
 	}
-	error = find_from_host(scratch, program);
-	if (error && program->close_fd >= 0)
-		sys_close(program->close_fd);
-	return error;
+	if (error)
+		return error;
+	return named && is_refused(host, last) ? -ELOOP : find_from_host(scratch, program);
 }
 
 static bool is_system_mount(const struct mount *mount)
@@ -297,18 +311,20 @@ static long find_program(struct call *call, const struct rule *rule, struct prog
 	struct scratch *scratch = call->scratch;
 	long length = guest_read_text(scratch->text, PATH_MAX, call->arg[rule->path[0].path]);
 
-	if (length < 0)
-		return length;
-	if (rule->handler == HANDLE_EXECVEAT) {
-		int dir = (int)call->arg[0], flags = (int)call->arg[4];
-		if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
-			return -EINVAL;
-		if (length == 0 && !(flags & AT_EMPTY_PATH))
-			return -ENOENT;
-		if (scratch->text[0] != '/' && dir != AT_FDCWD)
-			return find_by_descriptor(scratch, program, dir, length == 0);
-	}
-	return exec_find(scratch, program);
+	program->close_fd = -1;
+	if (length < 0 || rule->handler != HANDLE_EXECVEAT)
+		return length < 0 ? length : exec_find(scratch, LAST_FOLLOWED, program);
+	int dir = (int)call->arg[0], flags = (int)call->arg[4];
+	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+		return -EINVAL;
+	if (length == 0 && !(flags & AT_EMPTY_PATH))
+		return -ENOENT;
+	if (length == 0 && dir == AT_FDCWD)
+		return -EACCES; /* a directory */
+	enum last last = flags & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+	if (scratch->text[0] == '/' || dir == AT_FDCWD)
+		return exec_find(scratch, last, program);
+	return find_by_descriptor(scratch, dir, last, program);
 }
 
 /* execve(2), execveat(2) */
@@ -321,10 +337,9 @@ int call_exec(struct call *call, const struct rule *rule)
 	char **vector = scratch->vector;
 	size_t mapped = 0;
 
+	scratch->every_link = true; /* the kernel is asked once, and then it is too late */
 	long error = find_program(call, rule, &program);
-	if (error)
-		return call_done(call, error);
-	long argc = count_arguments(argv);
+	long argc = error ? error : count_arguments(argv);
 	if (argc >= 0 && argc + EXEC_EXTRA > SCRATCH_VECTOR) {
 		mapped = PAGE_UP((uint64_t)(argc + EXEC_EXTRA) * sizeof *vector);
 		long room = sys_mmap(0, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -5,7 +5,7 @@
 #ifndef INROOT_EXEC_H
 #define INROOT_EXEC_H
 
-#include "scratch.h"
+#include "paths.h"
 
 /* binfmt_script and friends nest no deeper (fs/exec.c, exec_binprm). */
 #define SCRIPT_DEPTH 5
@@ -27,7 +27,7 @@ struct program {
  * Finds out what the guest path in scratch->text executes, with the kernel's errors: 0 or -errno. The result points into
  * `scratch`.
  */
-HIDDEN long exec_find(struct scratch *scratch, struct program *program);
+HIDDEN long exec_find(struct scratch *scratch, enum last last, struct program *program);
 
 /*
  * Executes the program with `argv[0..argc-1]`; returns -errno if that fails. `vector` has room for

@@ -35,6 +35,9 @@
 #define MODE_SOCKET 0140000
 #define ACCESS_EXECUTE 1
 #define ACCESS_WRITE 2
+#define ENTRY_UNKNOWN 0
+#define ENTRY_DIRECTORY 4
+#define ENTRY_LINK 10
 #define SIGNAL_KILL 9
 #define SIGNAL_TRAP 5
 #define MASK_SIZE 8UL
@@ -177,6 +180,31 @@ static inline long sys_fchmodat(int dir, const char *path, uint32_t mode)
 static inline long sys_fallocate(int fd, uint64_t offset, uint64_t size)
 {
 	return raw_syscall(__NR_fallocate, fd, 0, (long)offset, (long)size, 0, 0);
+}
+
+static inline long sys_symlinkat(const char *target, int dir, const char *path)
+{
+	return raw_syscall(__NR_symlinkat, (long)target, dir, (long)path, 0, 0, 0);
+}
+
+/* include/linux/dirent.h */
+struct directory_entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+static inline long sys_getdents(int fd, void *to, size_t size)
+{
+	return raw_syscall(__NR_getdents64, fd, (long)to, (long)size, 0, 0, 0);
+}
+
+/* From the file's start. */
+static inline long sys_lseek(int fd, int64_t offset)
+{
+	return raw_syscall(__NR_lseek, fd, offset, 0, 0, 0, 0);
 }
 
 static inline long sys_dup(int fd)

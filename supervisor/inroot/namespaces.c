@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 
 #include "identity.h"
+#include "mount_points.h"
 #include "processes.h"
 #include "text.h"
 #include "view.h"
@@ -105,13 +106,22 @@ static void mount_root(char *root)
 	must(sys_mount("overlay", root, "overlay", 0, options), "namespaces: no overlay can be mounted (Linux 5.11 can)", root);
 }
 
-static void mount_into(const char *root, const struct mount *mount)
+static void mount_at(const char *at, const struct mount *mount)
 {
-	must(text_join(target, sizeof target, root, mount->guest), "namespaces: path too long", mount->guest);
 	/* A /proc of its own shows only the processes of the container; where part of the host's is hidden, that is refused. */
-	if (text_equal(mount->guest, "/proc") && !sys_mount("proc", target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+	if (text_equal(mount->guest, "/proc") && !sys_mount("proc", at, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		return;
-	must(sys_mount(mount->host, target, NULL, MS_BIND | MS_REC, NULL), "namespaces: cannot be mounted", mount->guest);
+	must(sys_mount(mount->host, at, NULL, MS_BIND | MS_REC, NULL), "namespaces: cannot be mounted", mount->guest);
+}
+
+static void mount_into(int root, const struct mount *mount)
+{
+	int point = mount_point_open(root, mount->guest);
+
+	must(point, "namespaces: nothing can be mounted at", mount->guest);
+	text_number(target, "/proc/self/fd/", (uint64_t)point);
+	mount_at(target, mount);
+	sys_close(point);
 }
 
 static void change_root(void)
@@ -119,8 +129,11 @@ static void change_root(void)
 	char root[PATH_MAX];
 
 	mount_root(root);
+	int fd = (int)sys_openat(AT_FDCWD, root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	must(fd, "namespaces: the root cannot be opened", root);
 	for (int i = 0; i < view.mounts; i++)
-		mount_into(root, &view.mount[i]);
+		mount_into(fd, &view.mount[i]);
+	sys_close(fd);
 	must(sys_chdir(root), "namespaces: the root cannot be entered", root);
 	/* The old root comes to lie over the new one, and is taken off: pivot_root(2), "pivot_root(".", ".")". */
 	must(raw_syscall(__NR_pivot_root, (long)".", (long)".", 0, 0, 0, 0), "namespaces: the root cannot be changed", root);

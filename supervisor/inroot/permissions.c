@@ -3,7 +3,6 @@
 #include <linux/capability.h>
 
 #include "appearance.h"
-#include "guest_memory.h"
 #include "identity.h"
 #include "text.h"
 #include "undo.h"
@@ -39,42 +38,38 @@ static long outside_length(const char *host)
 	return -1;
 }
 
-/* The same for each folder on the way to a path, and for what is there. */
-static bool grant_way(const struct call *call, int dir, uint64_t address)
+/* The same for the first on the way to a path that needs it: what lies behind that was not looked at when the path was translated. */
+static bool grant_way(struct scratch *scratch, int dir, const char *way)
 {
-	char *path = call->scratch->pending;
-	bool granted = false;
+	char *path = scratch->pending;
+	long at = 0;
 
-	if (guest_read_text(path, PATH_MAX, address) <= 0)
+	if (text_copy(path, PATH_MAX, way) <= 0)
 		return false;
-	long at = path[0] == '/' ? outside_length(path) : 0;
+	if (path[0] == '/')
+		at = outside_length(path);
 	if (at < 0)
 		return false;
-	if (path[0] != '/')
-		granted |= grant(call->scratch, dir, ".");
+	if (path[0] != '/' && grant(scratch, dir, "."))
+		return true;
 	for (char *c = path + at + !at; *c; c++) {
 		if (*c != '/')
 			continue;
 		*c = 0;
-		granted |= grant(call->scratch, dir, path);
+		bool granted = grant(scratch, dir, path);
 		*c = '/';
+		if (granted)
+			return true;
 	}
-	return granted | grant(call->scratch, dir, path);
+	return grant(scratch, dir, path);
 }
 
-long permissions_perform(struct call *call, const struct rule *rule)
+bool permissions_open_way(const struct call *call, const struct rule *rule)
 {
-	long result = call_perform(call);
-	bool granted = false;
-
-	if (result != -EACCES || !identity_may(CAP_DAC_OVERRIDE))
-		return result;
+	if (!identity_may(CAP_DAC_OVERRIDE))
+		return false;
 	for (int i = 0; i < 2; i++)
-		if (rule->path[i].path != NO_ARGUMENT)
-			granted |= grant_way(call, call_directory(call, rule, i), call->arg[rule->path[i].path]);
-	if (!granted)
-		return result;
-	/* What could not be reached could not be kept. */
-	long error = undo_before(call, rule);
-	return error ? error : call_perform(call);
+		if (rule->path[i].path != NO_ARGUMENT && grant_way(call->scratch, call_directory(call, rule, i), call->scratch->path[i]))
+			return true;
+	return false;
 }

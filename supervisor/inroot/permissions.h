@@ -4,7 +4,7 @@
 
 #include "calls.h"
 
-/* Performs the call; once more if it was denied (EACCES), the guest is root, and something could be done about it. */
-HIDDEN long permissions_perform(struct call *call, const struct rule *rule);
+/* After a call, whose paths are translated, was denied (EACCES): whether the guest is root and something could be done about it. */
+HIDDEN bool permissions_open_way(const struct call *call, const struct rule *rule);
 
 #endif

@@ -11,6 +11,8 @@ enum handler {
 	HANDLE_OPEN,
 	HANDLE_PATHS_ITSELF, /* a final symlink is not followed */
 	HANDLE_PATHS_FLAGS,  /* ... if the argument has AT_SYMLINK_NOFOLLOW */
+	HANDLE_PATHS_FOLLOW, /* ... unless the argument has AT_SYMLINK_FOLLOW */
+	HANDLE_WATCH,	     /* ... if it has IN_DONT_FOLLOW */
 	HANDLE_OPENAT2,
 	HANDLE_READLINK,
 	HANDLE_SYMLINK,

@@ -68,6 +68,8 @@ void *scratch_acquire(struct call *call)
 		slot = mapped > 0 ? (struct slot *)mapped : take_free();
 	}
 	call->scratch = &slot->buffers;
+	call->scratch->every_link = false;
+	call->scratch->failure = 0;
 	return &slot->buffers;
 }
 

@@ -15,9 +15,12 @@ struct scratch {
 	char link[PATH_MAX];	 /* a symlink's target */
 	char extra[2][PATH_MAX]; /* free for the handler of the call */
 	uint8_t block[256];	 /* sockaddr, sigset, file header, ... */
-	int64_t after, padding;	 /* what undo_after() does (undo.c) */
+	int after;		 /* what undo_after() does (undo.c) */
+	int failure;		 /* -errno: why a path could not be translated; or 0 (calls.c) */
+	/* Symlinks in a path are resolved here, each of them: the kernel met one that it cannot follow (links.h). */
+	bool every_link;
 	char *vector[SCRATCH_VECTOR];
-};
+} __attribute__((aligned(16)));
 
 /* An intercepted call, as entry.S lays it out. */
 struct call {

@@ -24,7 +24,7 @@ struct message_header {
 #define MESSAGE_LIMIT 1024
 
 /*
- * Translates an address into scratch->block. Returns its new length, 0 if it can stay as it is, or -errno. A host path too long for
+ * Translates an address into scratch->block. Returns its new length, 0 if it is no path, or -errno. A host path too long for
  * sun_path goes by way of a descriptor of its directory, which the caller closes after the call (*dir, or -1).
  */
 static long translate_address(struct call *call, uint64_t address, uint64_t length, int *dir)
@@ -43,9 +43,12 @@ static long translate_address(struct call *call, uint64_t address, uint64_t leng
 		return 0;
 	memcpy(scratch->text, to->sun_path, length - NAME_OFFSET);
 	scratch->text[length - NAME_OFFSET] = 0;
-	long result = path_text_to_host(scratch, AT_FDCWD, host);
-	if (result <= 0)
-		return result; /* an error, or PATH_SAME */
+	scratch->every_link = true; /* the kernel may be asked on the guest's stack, where nobody would try again */
+	long result = path_text_to_host(scratch, AT_FDCWD, call->number == __NR_bind ? LAST_ENTRY : LAST_FOLLOWED, host);
+	if (result < 0)
+		return result;
+	if (result == PATH_SAME)
+		return (long)length;
 	long size = text_copy(to->sun_path, sizeof to->sun_path, host);
 	if (size >= 0)
 		return (long)NAME_OFFSET + size + 1;

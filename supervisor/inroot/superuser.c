@@ -6,7 +6,6 @@
 #include "appearance.h"
 #include "guest_memory.h"
 #include "identity.h"
-#include "permissions.h"
 #include "text.h"
 #include "view.h"
 
@@ -64,7 +63,7 @@ static long change_owner(struct call *call, const struct rule *rule, int argumen
 	uint32_t uid = (uint32_t)call->arg[argument], gid = (uint32_t)call->arg[argument + 1];
 
 	call->arg[argument] = call->arg[argument + 1] = UINT32_MAX;
-	long error = permissions_perform(call, rule);
+	long error = call_perform(call);
 	if (!error)
 		error = look(call, rule, flags_of(call, rule), &stat);
 	if (error)
@@ -93,7 +92,7 @@ static long change_mode(struct call *call, const struct rule *rule, int argument
 	uint32_t real = shown.mode & ~(uint32_t)(MODE_SET_UID | MODE_SET_GID);
 
 	call->arg[argument] = real;
-	long error = permissions_perform(call, rule);
+	long error = call_perform(call);
 	bool remember = error ? error == -EPERM && identity_may(CAP_FOWNER) : shown.mode != real;
 	if ((error && !remember) || (!remember && !owners_any()))
 		return error;
@@ -125,7 +124,7 @@ static void keep_creator(const struct stat *stat)
 static long create(struct call *call, const struct rule *rule)
 {
 	struct stat stat;
-	long error = permissions_perform(call, rule);
+	long error = call_perform(call);
 
 	if (!error && makes_own_files() && !look(call, rule, AT_SYMLINK_NOFOLLOW, &stat))
 		keep_creator(&stat);
@@ -167,9 +166,9 @@ static long open_file(struct call *call, const struct rule *rule)
 	struct stat stat;
 
 	if (!(open_flags(call, rule) & O_CREAT) || !makes_own_files())
-		return permissions_perform(call, rule);
+		return call_perform(call);
 	bool existed = !look(call, rule, 0, &stat);
-	long fd = permissions_perform(call, rule);
+	long fd = call_perform(call);
 	if (fd >= 0 && !existed && !sys_fstat((int)fd, &stat))
 		keep_creator(&stat);
 	return fd;
@@ -188,7 +187,7 @@ static long remove_name(struct call *call, const struct rule *rule, int which)
 
 	if (owners_any() && !sys_fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW) && appearance_of(&stat, &shown))
 		fd = (int)sys_openat(dir, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-	long error = permissions_perform(call, rule);
+	long error = call_perform(call);
 	if (fd >= 0) {
 		if (!sys_fstat(fd, &stat) && !stat.st_nlink)
 			owners_forget(stat.st_dev, stat.st_ino, KNOWN_ALL);
@@ -198,61 +197,51 @@ static long remove_name(struct call *call, const struct rule *rule, int which)
 }
 
 /* setxattr(2): capabilities of files would be of no use, but programs are installed with them. */
-static long set_attribute(struct call *call, const struct rule *rule, int argument)
+static long set_attribute(struct call *call, int argument)
 {
 	static const char name[] = "security.capability";
 	char *text = call->scratch->pending;
-	long error = permissions_perform(call, rule);
+	long error = call_perform(call);
 
 	if (error != -EPERM || !identity_may(CAP_SETFCAP) || guest_read_text(text, PATH_MAX, call->arg[argument]) < 0)
 		return error;
 	return text_equal(text, name) ? 0 : error;
 }
 
-int superuser(struct call *call, const struct rule *rule, int answer)
+long superuser(struct call *call, const struct rule *rule)
 {
 	const struct root_rule *root = &root_rules[call->number];
-	long result = -ENOSYS;
+	long error;
 
 	switch ((enum root_action)root->action) {
 	case ROOT_NOTHING:
-		if (rule->path[0].path == NO_ARGUMENT)
-			return answer;
-		result = permissions_perform(call, rule);
 		break;
 	case ROOT_STAT:
-		result = permissions_perform(call, rule);
-		if (!result)
+		error = call_perform(call);
+		if (!error)
 			appearance_in_stat((struct stat *)call->arg[root->argument]);
-		break;
+		return error;
 	case ROOT_STATX:
-		result = permissions_perform(call, rule);
-		if (!result)
+		error = call_perform(call);
+		if (!error)
 			appearance_in_statx((struct statx *)call->arg[root->argument]);
-		break;
+		return error;
 	case ROOT_OWNER:
-		result = change_owner(call, rule, root->argument);
-		break;
+		return change_owner(call, rule, root->argument);
 	case ROOT_MODE:
-		result = change_mode(call, rule, root->argument);
-		break;
+		return change_mode(call, rule, root->argument);
 	case ROOT_CREATE:
-		result = create(call, rule);
-		break;
+		return create(call, rule);
 	case ROOT_NODE:
-		result = create_node(call, rule, root->argument);
-		break;
+		return create_node(call, rule, root->argument);
 	case ROOT_OPEN:
-		result = open_file(call, rule);
-		break;
+		return open_file(call, rule);
 	case ROOT_REMOVE:
-		result = remove_name(call, rule, root->argument);
-		break;
+		return remove_name(call, rule, root->argument);
 	case ROOT_ATTRIBUTE:
-		result = set_attribute(call, rule, root->argument);
-		break;
+		return set_attribute(call, root->argument);
 	}
-	return call_done(call, result);
+	return call_perform(call);
 }
 
 long superuser_chroot(const struct call *call)

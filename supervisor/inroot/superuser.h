@@ -7,8 +7,8 @@
 
 #include "calls.h"
 
-/* Goes on where the call's handler ended: with paths translated, and an answer other than CALL_DONE. Only while identity_on. */
-HIDDEN int superuser(struct call *call, const struct rule *rule, int answer);
+/* Performs a call whose paths are translated; its result. Only while identity_on. */
+HIDDEN long superuser(struct call *call, const struct rule *rule);
 
 /* chroot(2), its path translated: succeeds if that is where the guest is already, as package managers ask for. 0 or -errno. */
 HIDDEN long superuser_chroot(const struct call *call);

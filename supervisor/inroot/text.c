@@ -59,6 +59,13 @@ bool text_starts(const char *text, const char *prefix)
 	return !*prefix;
 }
 
+bool text_ends(const char *text, const char *suffix)
+{
+	size_t length = text_length(text), tail = text_length(suffix);
+
+	return length >= tail && text_equal(text + length - tail, suffix);
+}
+
 bool path_within(const char *path, const char *prefix, size_t length)
 {
 	for (size_t i = 0; i < length; i++)

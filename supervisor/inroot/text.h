@@ -13,6 +13,7 @@ HIDDEN int memcmp(const void *a, const void *b, size_t size);
 HIDDEN size_t text_length(const char *text);
 HIDDEN bool text_equal(const char *a, const char *b);
 HIDDEN bool text_starts(const char *text, const char *prefix);
+HIDDEN bool text_ends(const char *text, const char *suffix);
 
 /* Whether the first `length` bytes of `prefix` are the whole of `path` or end at a component of it. */
 HIDDEN bool path_within(const char *path, const char *prefix, size_t length);

@@ -11,7 +11,7 @@
 #include "view.h"
 
 /* What is left to do when the call has been performed. */
-enum { AFTER_NOTHING, AFTER_OPEN, AFTER_CREATE, AFTER_PATH };
+enum { AFTER_NOTHING, AFTER_OPEN, AFTER_CREATE };
 
 /* An entry of a directory. */
 struct place {
@@ -237,7 +237,6 @@ static long before_open(struct call *call, const struct rule *rule)
 	/* A link of /proc/self/fd would lead to the file that was kept, and not to its copy. */
 	text_copy(path, PATH_MAX, place.path);
 	call->arg[rule->path[0].path] = (uint64_t)path;
-	call->scratch->after = AFTER_PATH;
 	return 0;
 }
 
@@ -357,26 +356,18 @@ long undo_before(struct call *call, const struct rule *rule)
 	return 0;
 }
 
-/* Opening a regular file does not block: so the calls that make something can be performed here. */
-int undo_after(struct call *call, const struct rule *rule, int answer)
+void undo_after(const struct call *call, const struct rule *rule, long result)
 {
 	const int after = call->scratch->after;
 	struct stat made;
 
 	if (after == AFTER_NOTHING)
-		return answer;
-	if (after == AFTER_PATH)
-		return answer == CALL_NATIVE ? CALL_PERFORM : answer;
-	if (answer != CALL_DONE)
-		answer = call_done(call, call_perform(call));
-	if (call->number < 0)
-		return answer;
-	long error = after == AFTER_OPEN ? sys_fstat((int)call->number, &made)
+		return;
+	long error = after == AFTER_OPEN ? sys_fstat((int)result, &made)
 					 : sys_fstatat(call_directory(call, rule, 0), (const char *)call->arg[rule->path[0].path],
 						       &made, AT_SYMLINK_NOFOLLOW);
 	if (!error)
 		note_new(made.st_ino);
-	return answer;
 }
 
 long undo_before_chmod(struct scratch *scratch, int dir, const char *path)

@@ -17,8 +17,8 @@
  */
 HIDDEN long undo_before(struct call *call, const struct rule *rule);
 
-/* Follows when the call was performed, or could be: `answer` is what dispatch() would answer; returns what it shall. */
-HIDDEN int undo_after(struct call *call, const struct rule *rule, int answer);
+/* Follows when the call was performed, and succeeded. */
+HIDDEN void undo_after(const struct call *call, const struct rule *rule, long result);
 
 /* The same as undo_before() for what the runner itself changes, by another path than the call's. `path` does not lie in scratch->walked. */
 HIDDEN long undo_before_chmod(struct scratch *scratch, int dir, const char *path);

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { debianImage } from '../../scripts/quickstart/image.mjs';
-import { openImage, resolveImage, unpackImage } from '../../src/oci/index.js';
+import { openImage, resolveImage, runnersLinks, unpackImage } from '../../src/oci/index.js';
 import { removeTree } from '../../src/util/remove-tree.js';
 import { JAIL_USER } from '../support/jail/jail.js';
 import { type RootName, rootFileSystem } from '../support/roots/roots.js';
@@ -97,7 +97,7 @@ export async function imageRoot(name: ImageName): Promise<{ path: string } & Asy
   await removeTree(path); // of a run that was killed
   const source = openImage(reference);
   const image = await resolveImage(source, { os: 'linux', architecture: 'amd64' });
-  await unpackImage(image, source, path, { hostFolders: ['/proc', '/dev', '/sys'] });
+  await unpackImage(image, source, path, { links: runnersLinks(['/proc', '/dev', '/sys']) });
   await source.close();
   await run('chown', ['-R', '-h', `${JAIL_USER.uid}:${JAIL_USER.gid}`, path]);
   return { path, [Symbol.asyncDispose]: () => removeTree(path) };

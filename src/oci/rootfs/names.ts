@@ -32,39 +32,6 @@ export function joinPath(folder: string, base: string): string {
   return folder === '' ? base : `${folder}/${base}`;
 }
 
-/**
- * The target that a symbolic link gets on disk, so that it means inside the rootfs what it meant inside a chroot, and
- * never leads out of it when the kernel resolves it without one: leading `..`s, at most as many as the link's folder is
- * deep, then names only. An absolute target becomes relative; what climbs above the root stays at the root.
- *
- * `..` behind a name is resolved by name, because with a link in that place it would count from elsewhere: that is how
- * `a/../..` climbs out when `a` leads to the root. RootfsWriter corrects those at the end, from the real tree.
- *
- * @param folder - the real folder that holds the link, relative to the root
- * @param hostFolders - first components, such as `proc`, below which absolute targets stay absolute
- */
-export function clampTarget(target: string, folder: string, hostFolders: ReadonlySet<string>): string {
-  const depth = folder === '' ? 0 : folder.split('/').length;
-  const absolute = target.startsWith('/');
-  let up = absolute ? depth : 0;
-  const names: string[] = [];
-  for (const component of target.split('/')) {
-    if (component === '' || component === '.') continue;
-    if (component !== '..') names.push(component);
-    else if (names.length > 0) names.pop();
-    else if (up < depth) up++;
-  }
-  if (absolute && hostFolders.has(names[0] ?? '')) return `/${names.join('/')}`;
-  return [...Array<string>(up).fill('..'), ...names].join('/') || '.';
-}
-
-/** Whether a target has `..` behind a name, so that only the tree can say what it means. */
-export function climbsMidway(target: string): boolean {
-  const components = target.split('/').filter((component) => component !== '' && component !== '.');
-  const firstName = components.findIndex((component) => component !== '..');
-  return firstName >= 0 && components.includes('..', firstName);
-}
-
 export function unsafe(what: string): ImageError {
   return new ImageError('image-unsafe', `${what}. Images like this are not unpacked.`);
 }

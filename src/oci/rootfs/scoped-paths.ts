@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, readlinkSync } from 'node:fs';
 import { display } from '../tar/header.js';
+import type { LinkForm } from './link-target.js';
 import { joinPath, MAX_LINKS, splitPath, unsafe } from './names.js';
 
 /**
@@ -11,6 +12,7 @@ import { joinPath, MAX_LINKS, splitPath, unsafe } from './names.js';
  */
 export class ScopedPaths {
   readonly #root: string;
+  readonly #links: LinkForm;
   readonly #onCreate: (folder: string) => void;
   /** Real folders. */
   readonly #folders = new Set<string>(['']);
@@ -18,8 +20,9 @@ export class ScopedPaths {
   readonly #resolved = new Map<string, string>([['', '']]);
 
   /** @param onCreate - called before a folder is made that no entry named */
-  constructor(root: string, onCreate: (folder: string) => void) {
+  constructor(root: string, links: LinkForm, onCreate: (folder: string) => void) {
     this.#root = Buffer.from(root).toString('latin1');
+    this.#links = links;
     this.#onCreate = onCreate;
   }
 
@@ -64,8 +67,9 @@ export class ScopedPaths {
     this.#resolved.set('', '');
   }
 
+  /** What the image says that the link leads to. */
   readLink(path: string): string {
-    return readlinkSync(this.native(path), { encoding: 'latin1' });
+    return this.#links.original(readlinkSync(this.native(path), { encoding: 'latin1' }));
   }
 
   #find(path: string, create: boolean): string | undefined {

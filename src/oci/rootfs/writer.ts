@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import { corrupt, display, type TarEntry } from '../tar/header.js';
 import type { TarSink } from '../tar/reader.js';
-import { clampTarget, cleanName, climbsMidway, joinPath, splitPath, unsafe } from './names.js';
+import type { LinkForm } from './link-target.js';
+import { cleanName, joinPath, splitPath, unsafe } from './names.js';
 import { OpenFile, setLinkTime } from './open-file.js';
 import { ScopedPaths } from './scoped-paths.js';
 import type { SpaceBudget } from './space.js';
@@ -28,8 +29,8 @@ export interface RootfsWriterOptions {
   budget: SpaceBudget;
   /** The process's umask, which the modes of new files lose. */
   umask: number;
-  /** First components below which absolute links keep pointing to the host's files. */
-  hostFolders: ReadonlySet<string>;
+  /** How symbolic links are written. */
+  links: LinkForm;
 }
 
 /**
@@ -48,8 +49,6 @@ export class RootfsWriter implements TarSink {
   #own: Set<string> | undefined;
   /** Set at the end, because every file that is written into a folder changes it. */
   readonly #folderTimes = new Map<string, number>();
-  /** What the image said, where the link on disk says something else. */
-  readonly #originalTargets = new Map<string, string>();
   /** Entries that were left out: hard links to them are left out too. */
   readonly #leftOut = new Set<string>();
   #file: OpenFile | undefined;
@@ -57,7 +56,7 @@ export class RootfsWriter implements TarSink {
 
   constructor(options: RootfsWriterOptions) {
     this.#options = options;
-    this.#paths = new ScopedPaths(options.root, (folder) => {
+    this.#paths = new ScopedPaths(options.root, options.links, (folder) => {
       options.budget.addEntry();
       this.#own?.add(folder);
     });
@@ -100,7 +99,6 @@ export class RootfsWriter implements TarSink {
 
   /** Sets what could only be set when everything is there. */
   finish(): void {
-    this.#correctClimbingLinks();
     this.#paths.forget();
     for (const [folder, mtime] of this.#folderTimes) {
       // Asked again, folder by folder, because what was a folder once may be a link now.
@@ -168,11 +166,9 @@ export class RootfsWriter implements TarSink {
   #writeSymlink(target: string, mtime: number, path: string, parent: string): void {
     if (target === '') throw corrupt(`the symbolic link ${display(path)} has no target`);
     if (target.includes('\0')) throw unsafe(`The symbolic link ${display(path)} has a NUL in its target`);
-    const clamped = clampTarget(target, parent, this.#options.hostFolders);
-    this.#replacing(path, () => symlinkSync(Buffer.from(clamped, 'latin1'), this.#paths.native(path)));
+    const stored = Buffer.from(this.#options.links.stored(target, parent), 'latin1');
+    this.#replacing(path, () => symlinkSync(stored, this.#paths.native(path)));
     setLinkTime(this.#paths.native(path), mtime);
-    if (clamped === target) this.#originalTargets.delete(path);
-    else this.#originalTargets.set(path, target);
   }
 
   #writeLink(entry: TarEntry, path: string, parent: string): void {
@@ -187,8 +183,7 @@ export class RootfsWriter implements TarSink {
       throw corrupt(`${display(path)} is a hard link to ${display(entry.linkName)}, which is no file of the image`);
     } else if (kind === 'link' && target !== path) {
       // A link means something else in another folder, so a second name for it is a link of its own.
-      const meaning = this.#originalTargets.get(target) ?? this.#paths.readLink(target);
-      this.#writeSymlink(meaning, entry.mtime, path, parent);
+      this.#writeSymlink(this.#paths.readLink(target), entry.mtime, path, parent);
     } else if (target !== path) {
       this.#replacing(path, () => this.#link(target, path));
     }
@@ -259,22 +254,6 @@ export class RootfsWriter implements TarSink {
 
   #children(folder: string): string[] {
     return readdirSync(this.#paths.native(folder), { encoding: 'latin1' });
-  }
-
-  /** Gives links with `..` behind a name the target that the finished tree says they have. */
-  #correctClimbingLinks(): void {
-    for (const [path, target] of this.#originalTargets) {
-      if (!climbsMidway(target)) continue;
-      const { folder, base } = splitPath(path);
-      if (this.#paths.existingFolder(folder) !== folder || this.#paths.kind(path) !== 'link') continue;
-      const start = target.startsWith('/') ? target : `${folder}/${target}`;
-      const { folder: upTo, base: last } = splitPath(start.replace(/\/+$/, ''));
-      const real = last === '..' ? this.#paths.existingFolder(start) : this.#paths.existingFolder(upTo);
-      if (real === undefined) continue;
-      const meaning = `/${last === '..' || last === '.' ? real : joinPath(real, last)}`;
-      const mtime = lstatSync(this.#paths.native(path)).mtimeMs / 1000;
-      this.#writeSymlink(meaning, mtime, joinPath(folder, base), folder);
-    }
   }
 }
 

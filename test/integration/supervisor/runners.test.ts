@@ -1,11 +1,15 @@
-import { readdirSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Abilities, probeAbilities } from '../../../supervisor/container/choose-runner.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
 import { inroot } from '../../support/inroot/inroot.js';
 import { jailMissing } from '../../support/jail/jail.js';
+import { symlink } from '../../support/tar.js';
+import { temporaryFolder } from '../../support/temporary.js';
 import { readTree } from '../../support/tree.js';
 
 const missing = supervisorMissing ?? busyboxMissing ?? jailMissing;
@@ -54,6 +58,70 @@ describe.skipIf(missing)(`the choice of a runner (${missing ?? 'by what a place 
     expect(await run('trap "exit 9" TERM; sleep 0.1; kill -TERM $$; wait')).toMatchObject({ exitCode: 9 });
     expect(await environment.run({ script: 'sleep 60' }, { timeoutMs: 2_500 })).toMatchObject({ reason: 'timeout' });
     expect(readdirSync(join(environment.tmp, 'scar/run'))).toHaveLength(1);
+  });
+
+  it('shows the same links, and where they lead, by either', async (test) => {
+    if (abilities.namespaces !== 0) test.skip(`no namespaces here: errno ${abilities.namespaces}`);
+    const image = busyboxImage(
+      {},
+      symlink('etc/mtab', '/proc/self/mounts'),
+      symlink('etc/up', '../../../../etc/passwd'),
+      symlink('etc/programs', '../etc/../bin'),
+      symlink('root/odd', '..//etc/passwd'),
+      symlink('var/tmp', '/tmp'),
+    );
+    for (const runner of ['namespaces', 'in-process'] as const) {
+      const environment = await bench.start({ image, spec: { runner } });
+      const outcome = await environment.run({
+        script: [
+          'for link in /etc/mtab /etc/up /etc/programs /root/odd /var/tmp; do readlink $link; done',
+          'grep -c " /proc " /etc/mtab',
+          'head -n 1 /etc/up; /etc/programs/cat /root/odd | head -n 1',
+          'echo written > /var/tmp/file; cat /tmp/file',
+        ].join('\n'),
+      });
+      expect(outcome.stdout?.text.split('\n')).toEqual([
+        '/proc/self/mounts',
+        '../../../../etc/passwd',
+        '../etc/../bin',
+        '..//etc/passwd',
+        '/tmp',
+        '1',
+        'root:x:0:0:root:/root:/bin/sh',
+        'root:x:0:0:root:/root:/bin/sh',
+        'written',
+        '',
+      ]);
+    }
+  });
+
+  it('mounts by namespaces what is bound where the links of the root lead, and nowhere else', async (test) => {
+    if (abilities.namespaces !== 0) test.skip(`no namespaces here: errno ${abilities.namespaces}`);
+    await using place = await temporaryFolder();
+    const [root, bound, outside] = ['root', 'bound', 'outside'].map((name) => join(place.path, name)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const folder of [
+      join(root, 'bin'),
+      join(root, 'proc'),
+      join(root, 'dev'),
+      join(root, 'sys'),
+      bound,
+      outside,
+    ]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
+    symlinkSync(outside, join(root, 'link'));
+    mkdirSync(join(root, outside), { recursive: true });
+    writeFileSync(join(bound, 'file'), 'bound\n');
+    const options = ['--bind', bound, '/link/a/b', '--namespaces'];
+    const read = ['/bin/busybox', 'cat', `${outside}/a/b/file`];
+    const { stdout } = await promisify(execFile)(inroot(), [...options, root, ...read]);
+    expect(stdout).toBe('bound\n');
+    expect(readdirSync(outside)).toEqual([]);
   });
 
   function rootfsOf({ tmp }: FunctionEnvironment): string {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const here = import.meta.dirname;
@@ -15,12 +16,16 @@ export interface CompileOptions {
   machine?: 'aarch64';
 }
 
-/** Compiles one of this folder's C programs to `directory`; returns its path. */
+/** Compiles one of this folder's C programs (its parts are named after it) to `directory`; returns its path. */
 export function compile(program: string, directory: string, options: CompileOptions = {}): string {
   const { parts = [], flags = [], machine } = options;
   const output = join(directory, program);
-  const sources = [join(here, `${program}.c`), ...parts.map((part) => join(runnerSources, part))];
-  const includes = [`-I${runnerSources}`, `-I${join(runnerSources, 'arch', machine ?? 'x86_64')}`];
+  const own = readdirSync(here).filter((name) => name.startsWith(program) && name.endsWith('.c'));
+  const sources = [...own.map((name) => join(here, name)), ...parts.map((part) => join(runnerSources, part))];
+  const includes = [runnerSources, join(runnerSources, 'arch', machine ?? 'x86_64')].flatMap((path) => [
+    '-iquote',
+    path,
+  ]);
   const all = [
     '-std=gnu11',
     '-O2',

@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Descriptor, ImageSource, ResolvedImage } from '../../../src/oci/index.js';
-import { unpackImage } from '../../../src/oci/index.js';
+import { runnersLinks, unpackImage } from '../../../src/oci/index.js';
 import { withFileLock } from '../../../src/util/file-lock.js';
 import { removeTree } from '../../../src/util/remove-tree.js';
 import { emulatorMissing } from '../emulator/emulator.js';
@@ -112,5 +112,5 @@ async function unpack(tar: string, directory: string): Promise<void> {
     config: { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [digest] } },
     compressedBytes: size,
   };
-  await unpackImage(image, source, directory, { hostFolders: ['/proc', '/dev', '/sys'] });
+  await unpackImage(image, source, directory, { links: runnersLinks(['/proc', '/dev', '/sys', '/tmp/REQ1']) });
 }

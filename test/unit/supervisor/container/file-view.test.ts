@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { runnersLinks, verbatimLinks } from '../../../../src/oci/rootfs/link-target.js';
 import { FileView } from '../../../../supervisor/container/file-view.js';
 
 let base: string;
@@ -55,6 +56,27 @@ it('knows absolute links that the runner made, with paths of the host', () => {
   symlinkSync(join(base, 'bound/r/x'), root('opt/into'));
   expect(view.resolve('/opt/made')).toBe(root('etc/passwd'));
   expect(view.resolve('/opt/into')).toBe(join(base, 'bound/r/x'));
+});
+
+it('knows links that only the runner can follow, and those that the unpacker made', () => {
+  symlinkSync(runnersLinks(['/tmp']).stored('/tmp/data', 'opt'), root('opt/data'));
+  symlinkSync(runnersLinks([]).stored('../../../etc/passwd', 'opt'), root('opt/climbing'));
+  symlinkSync(runnersLinks([]).stored('/etc/passwd', 'opt'), root('opt/absolute'));
+  expect(view.resolve('/opt/data/f')).toBe(join(base, 'bound/data/f'));
+  expect(view.resolve('/opt/climbing')).toBe(root('etc/passwd'));
+  expect(view.resolve('/opt/absolute')).toBe(root('etc/passwd'));
+});
+
+it('takes links as they are where the kernel does, too', () => {
+  const seen = new FileView(join(base, 'root'), [], verbatimLinks);
+  mkdirSync(root('opt/etc'));
+  writeFileSync(root('opt/etc/passwd'), '');
+  symlinkSync('..//opt/etc/passwd', root('opt/relative'));
+  symlinkSync('.//etc/passwd', root('opt/own'));
+  symlinkSync('/etc/passwd', root('opt/absolute'));
+  expect(seen.resolve('/opt/relative')).toBe(root('opt/etc/passwd'));
+  expect(seen.resolve('/opt/own')).toBe(root('opt/etc/passwd'));
+  expect(seen.resolve('/opt/absolute')).toBe(root('etc/passwd'));
 });
 
 it('gives up on a circle', () => {
