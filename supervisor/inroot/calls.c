@@ -86,7 +86,7 @@ static long duplicate_socket(int dir, const char *path, int flags)
 		return -1;
 	for (int fd = 0; fd <= 2; fd++)
 		if (!sys_fstat(fd, &own) && own.st_dev == there.st_dev && own.st_ino == there.st_ino)
-			return sys_fcntl(fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+			return sys_fcntl(fd, (flags & O_CLOEXEC) ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
 	return -1;
 }
 
