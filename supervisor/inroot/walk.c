@@ -166,7 +166,7 @@ static long read_link(struct walk *walk, bool final, char *host)
 	if (walk->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 		return -EXDEV;
 	if (final || !path_in_view(link))
-		return GO_ON;
+		return ++walk->links > SYMLINK_LIMIT ? -ELOOP : GO_ON;
 	return path_to_guest(link, PATH_MAX) < 0 ? -ENAMETOOLONG : DONE;
 }
 
@@ -198,8 +198,8 @@ static long step_to_name(struct walk *walk, const char *component, size_t size, 
 		return follow(walk, parent, tail);
 	if (!final)
 		return GO_ON;
-	memcpy(scratch->walked + walk->length, tail, text_length(tail) + 1); /* slashes: they were in the path, so there is room */
-	return DONE;
+	/* Slashes, which tell a directory from what is none. */
+	return text_copy(scratch->walked + walk->length, PATH_MAX - walk->length, tail) < 0 ? -ENAMETOOLONG : DONE;
 }
 
 static long step(struct walk *walk, char *host)

@@ -30,6 +30,10 @@ t renamed sh -c 'mv f g && test "$(stat -c %u:%g:%a g)" = 1000:5:4755'
 t forgotten sh -c 'rm g && : >g && test "$(stat -c %u:%g:%a g)" = 0:0:644 && rm g'
 t closed sh -c 'echo inside >f && chmod 0 f && test "$(cat f)" = inside && echo more >>f && test "$(stat -c %a f)" = 0 && test -r f && rm -f f'
 t closed-folder sh -c 'mkdir -p d/e && chmod 0 d && : >d/e/f && ls d/e | grep -q f && chmod 555 d d/e && rm -r d'
+# The root lies in a folder called `root`: who leaves it would find it there.
+t closed-way sh -c 'for way in d/../../../root/etc /tmp/d/../../../root/etc; do
+    mkdir -p d && chmod 0 d && ! test -e $way && chmod 0 d && ! ls $way && chmod 0 d && ! touch $way/x || exit 1; done
+  chmod 0 d && test "$(cat d/../../etc/passwd)" = "$(cat /etc/passwd)" && rmdir d'
 t mknod sh -c 'mknod n c 1 3 && test "$(stat -c "%F %t:%T" n)" = "character special file 1:3" && rm n'
 t tar sh -c 'mkdir a b && echo x >a/f && chown 1000:1001 a/f && chmod 4750 a/f && mknod a/n b 8 1 && chown 7 a &&
   tar -cf t.tar a && tar -C b -xpf t.tar && test "$(ls -ln a)" = "$(ls -ln b/a)" && test "$(stat -c %u b/a)" = 7 && rm -r a b t.tar'

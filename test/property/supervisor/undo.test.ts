@@ -18,6 +18,7 @@ const IMAGE = `
   printf '#!/bin/sh\\necho hi\\n' > run; chmod 755 run; chmod 4755 run; echo key > secret; chmod 400 secret
   echo in > closed/in; echo deep > sub/deep/est; mkfifo pipe; mkdir empty
   ln -s d/h soft; ln -s d softd; ln -s /data/a hard; ln -s nowhere dangling; ln -s dangling chain
+  ln -s ../data/a up; ln -s ../../data/sub sub/deep/up; ln -s /proc/self/cwd/a through; ln -s deep/../deep/est sub/through
   dd if=/dev/zero of=big bs=1k count=300 2>/dev/null; echo tail >> big
   find . -exec touch -h -d '2020-01-02 03:04:05' {} +; chmod 555 closed; touch -d '2020-01-02 03:04:05' closed`;
 
@@ -25,7 +26,7 @@ const words = (text: string) => fc.constantFrom(...text.trim().split(/\s+/));
 
 const name = words(`
   a b d d/h d/e d/e/f closed closed/in closed/new sub sub/deep sub/deep/est empty empty/x run secret big
-  soft softd softd/h softd/new hard dangling chain new new/x new/y d/new
+  soft softd softd/h softd/new hard dangling chain up sub/deep/up sub/deep/up/x through sub/through new new/x new/y d/new
   d/e/../h ./d//e/./f ../data/a /data/a /data/d/new /tmp/x /tmp/y`);
 
 /** Nobody writes to these: they are nothing to open. */

@@ -32,9 +32,9 @@ export function compile(program: string, directory: string, options: CompileOpti
     '-Wall',
     '-Wextra',
     '-Werror',
-    ...includes,
     ...(machine ? ['-static'] : []),
     ...flags,
+    ...includes,
   ];
   execFileSync(machine ? `${machine}-linux-gnu-gcc` : 'gcc', [...all, '-o', output, ...sources]);
   return output;

@@ -8,7 +8,6 @@
  *
  * The resolver is compiled with AddressSanitizer, which knows nothing of system calls: so these are made here (watched/syscall.h).
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/openat2.h>
 #include <sanitizer/asan_interface.h>
@@ -106,7 +105,7 @@ static bool leaves(int dir, const char *path)
 	while (length && parent[length - 1] != '/')
 		length--;
 	parent[length] = 0;
-	int fd = openat(dir, length ? parent : ".", O_PATH | O_CLOEXEC | O_DIRECTORY);
+	int fd = (int)sys_openat(dir, length ? parent : ".", O_PATH | O_CLOEXEC | O_DIRECTORY, 0);
 	if (fd < 0)
 		return false;
 	bool outside = !guest_of(host_of(fd));
@@ -136,7 +135,7 @@ static void answer_runner(const char *directory, enum last last, uint64_t resolv
 
 	require(to && !path_plain_to_host(directory, LAST_FOLLOWED, to), "no directory");
 	strcpy(host, to);
-	int dir = open(host, O_PATH | O_CLOEXEC | O_DIRECTORY), fd = -1;
+	int dir = (int)sys_openat(AT_FDCWD, host, O_PATH | O_CLOEXEC | O_DIRECTORY, 0), fd = -1;
 	require(dir >= 0, host);
 	long result = -1;
 	for (scratch.every_link = false;; scratch.every_link = true) {
@@ -148,14 +147,18 @@ static void answer_runner(const char *directory, enum last last, uint64_t resolv
 		if (fd != -ENAMETOOLONG || scratch.every_link)
 			break;
 	}
-	if (result >= 0 && strlen(path) < PATH_MAX && leaves(dir, result == PATH_SAME ? path : to))
+	const bool is_entry = last == LAST_ENTRY && names_entry(path), fails = result < 0 || fd < 0;
+	/* The runner says of what cannot be made or removed, the root and mounts, that it is the host's root. */
+	if (last == LAST_ENTRY && (!is_entry || (result == PATH_CHANGED && !strcmp(to, "/"))))
+		answer("-");
+	else if (result >= 0 && (is_entry || fails) && strlen(path) < PATH_MAX && leaves(dir, result == PATH_SAME ? path : to))
 		answer("outside: the directory");
-	else if (result < 0 || fd < 0)
+	else if (fails)
 		answer(strerrorname_np((int)-(result < 0 ? result : fd)));
-	else if (last == LAST_ENTRY && !names_entry(path))
-		answer("-"), close(fd);
 	else
-		answer_place(fd);
+		answer_place(fd), fd = -1;
+	if (fd >= 0)
+		close(fd);
 	close(dir);
 	free(path);
 	free(to);
@@ -168,7 +171,7 @@ static int open_in(int dir, const char *path, uint64_t flags, uint64_t resolve)
 	int fd;
 
 	do
-		fd = (int)raw_syscall(SYS_openat2, dir, (long)path, (long)&how, sizeof how, 0, 0);
+		fd = (int)raw_syscall(__NR_openat2, dir, (long)path, (long)&how, sizeof how, 0, 0);
 	while (fd == -EAGAIN);
 	return fd;
 }
@@ -184,20 +187,17 @@ static void answer_kernel(const char *directory, enum last last, uint64_t resolv
 		fd = open_in(dir, path, flags, resolve);
 		close(dir);
 	} else {
-		snprintf(whole, sizeof whole, "%s/%s", path[0] == '/' ? "" : directory, path);
-		fd = open_in(twin, whole, flags, resolve | RESOLVE_IN_ROOT);
+		const bool from_root = path[0] == '/' || !directory[1];
+		snprintf(whole, sizeof whole, "%s/%s", directory, path);
+		fd = open_in(twin, from_root ? path : whole, flags, resolve | RESOLVE_IN_ROOT);
 	}
 	if (last == LAST_ENTRY && !names_entry(path)) {
 		answer("-");
 	} else if (fd < 0) {
 		answer(strerrorname_np(-fd));
 	} else {
-		const char *found = host_of(fd) + strlen(host_of(twin));
-		char place[2 * PATH_MAX];
-		strcpy(place, host_of(twin));
-		size_t length = strlen(place);
-		strcpy(place, host_of(fd));
-		found = place + length;
+		const size_t length = strlen(host_of(twin));
+		const char *found = host_of(fd) + length;
 		answer(*found ? found : "/");
 	}
 	if (fd >= 0)
@@ -223,7 +223,7 @@ int main(int argc, char **argv)
 	view.exe_host = argv[1];
 	for (int i = 3; i + 1 < argc; i += 2)
 		require(view_add_mount(argv[i], argv[i + 1]), "too many binds");
-	twin = open(argv[2], O_PATH | O_CLOEXEC | O_DIRECTORY);
+	twin = (int)sys_openat(AT_FDCWD, argv[2], O_PATH | O_CLOEXEC | O_DIRECTORY, 0);
 	require(twin >= 0, argv[2]);
 	while (read_field(&field[0], &capacity[0])) {
 		for (int i = 1; i < 4; i++)
