@@ -7,6 +7,7 @@
 #include "guest_memory.h"
 #include "identity.h"
 #include "links.h"
+#include "moves.h"
 #include "patch.h"
 #include "paths.h"
 #include "permissions.h"
@@ -266,30 +267,18 @@ static void complete_stat(const struct call *call, int dir, const char *path, co
 	}
 }
 
-/* Links that were moved, or have a second name, may lead elsewhere from there. */
-static void settle_links(const struct call *call, const struct rule *rule)
-{
-	const char *from = (const char *)call->arg[rule->path[0].path], *to = (const char *)call->arg[rule->path[1].path];
-	int from_dir = call_directory(call, rule, 0), to_dir = call_directory(call, rule, 1);
-
-	link_settle(call->scratch, from_dir, from, to_dir, to);
-	link_settle(call->scratch, to_dir, to, from_dir, from); /* RENAME_EXCHANGE moves what was there, too */
-}
-
-/* What is left to do for a call that succeeded. */
+/* What a stat says of a symlink. */
 static void complete(const struct call *call, const struct rule *rule)
 {
 	const struct root_rule *root = &root_rules[call->number];
 	const int argument = rule->path[0].path;
 
-	if (root->action == ROOT_STAT || root->action == ROOT_STATX) {
-		if (argument == NO_ARGUMENT)
-			complete_stat(call, (int)call->arg[0], "", root);
-		else
-			complete_stat(call, call_directory(call, rule, 0), (const char *)call->arg[argument], root);
-	} else if (rule->path[1].path != NO_ARGUMENT) {
-		settle_links(call, rule);
-	}
+	if (root->action != ROOT_STAT && root->action != ROOT_STATX)
+		return;
+	if (argument == NO_ARGUMENT)
+		complete_stat(call, (int)call->arg[0], "", root);
+	else
+		complete_stat(call, call_directory(call, rule, 0), (const char *)call->arg[argument], root);
 }
 
 /* A call with a path that could not be translated: set_path() */
@@ -303,11 +292,17 @@ static long fail_as_translated(const struct call *call)
 /* Performs a call that was prepared, with all that goes with it. */
 static long perform(struct call *call, const struct rule *rule)
 {
+	const bool moves = rule->path[1].path != NO_ARGUMENT;
+	struct move move;
 	long result = undo_before(call, rule);
 
 	if (result)
 		return result;
+	if (moves)
+		move_begin(call, rule, &move);
 	result = identity_on ? superuser(call, rule) : call_perform(call);
+	if (moves)
+		move_end(call->scratch, &move, !result);
 	if (result >= 0) {
 		undo_after(call, rule, result);
 		complete(call, rule);

@@ -60,8 +60,7 @@ static bool holds_mount(const char *path)
 	return false;
 }
 
-/* Guest path of the directory that a link at `path` lies in; 0 or -errno. */
-static long directory_of(int dir, const char *path, char *to)
+long link_directory(int dir, const char *path, char *to)
 {
 	if (text_copy(to, PATH_MAX, path) < 0)
 		return -ENAMETOOLONG;
@@ -114,8 +113,7 @@ static bool absolute_to_host(const char *target, char *to)
 	return !path_plain_to_host(target, LAST_FOLLOWED, to);
 }
 
-/* Writes to `stored` what is stored for the target of a link in this directory. -ENAMETOOLONG if there is no room for it. */
-static long store(struct scratch *scratch, const char *directory, const char *target, char *stored)
+long link_store(struct scratch *scratch, const char *directory, const char *target, char *stored)
 {
 	bool natural = target[0] == '/' ? absolute_to_host(target, stored) : leads_the_kernel(directory, target, stored);
 
@@ -128,153 +126,16 @@ static long store(struct scratch *scratch, const char *directory, const char *ta
 	return link_unfollowable(stored, target);
 }
 
-static size_t depth_of(const char *directory)
-{
-	size_t depth = 0;
-
-	for (const char *c = directory; c[0] && c[1]; c++)
-		depth += *c == '/';
-	return depth;
-}
-
-/* Whether a link that is stored like this leads from this directory to where it is meant to. */
-static bool is_settled(const char *directory, const char *stored, char *buffer)
+bool link_is_settled(const char *directory, const char *stored, char *buffer)
 {
 	const char *original = behind_way_to_root(stored);
-	size_t depth = depth_of(directory);
+	size_t depth = path_depth(directory);
 
 	if (stored[0] == '/' || is_marked(stored))
 		return true;
 	if (!original)
 		return leads_the_kernel(directory, stored, buffer);
 	return !path_mount(directory) && (size_t)(original - stored) == (depth ? 3 * depth : 2);
-}
-
-/* Makes a link in place of what has its temporary name, which a process that was killed may have left. */
-static long make_link(const char *target, int dir, const char *path)
-{
-	long error = sys_symlinkat(target, dir, path);
-
-	if (error != -EEXIST)
-		return error;
-	sys_unlinkat(dir, path, 0);
-	return sys_symlinkat(target, dir, path);
-}
-
-static void settle(struct scratch *scratch, int dir, const char *path)
-{
-	char *stored = scratch->extra[0], *directory = scratch->walked, *temporary = scratch->extra[1];
-	long length = sys_readlinkat(dir, path, stored, PATH_MAX - 1);
-
-	if (length <= 0)
-		return;
-	stored[length] = 0;
-	if (directory_of(dir, path, directory) || is_settled(directory, stored, scratch->link) || link_to_guest(stored) < 0 ||
-	    store(scratch, directory, stored, scratch->link))
-		return;
-	text_copy(temporary, PATH_MAX, path);
-	size_t name = (size_t)(path_name(temporary) - temporary);
-	if (name + 32 > PATH_MAX)
-		return;
-	text_number(temporary + name, ".inroot-", (uint64_t)sys_gettid());
-	if (!make_link(scratch->link, dir, temporary) && sys_renameat(dir, temporary, dir, path))
-		sys_unlinkat(dir, temporary, 0);
-}
-
-/* A directory on the way down: how far its listing was read, and its mode, if that was changed. */
-struct level {
-	int64_t offset;
-	uint32_t closed_mode;
-	bool was_closed;
-};
-
-/* As far as the scratch has room for. */
-#define LEVELS ((long)(SCRATCH_VECTOR * sizeof(char *) / sizeof(struct level)))
-
-/* Opens a directory in which links are to be settled; our own may be closed to us. */
-static int open_level(struct level *level, int parent, const char *name)
-{
-	struct stat stat;
-
-	*level = (struct level){0};
-	if (sys_fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) || (stat.st_mode & MODE_TYPE) != MODE_DIRECTORY)
-		return -ENOTDIR;
-	level->closed_mode = stat.st_mode & MODE_PERMISSIONS;
-	level->was_closed = (stat.st_mode & 0700) != 0700 && !sys_fchmodat(parent, name, level->closed_mode | 0700);
-	return (int)sys_openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-}
-
-static void close_level(const struct level *level, int dir)
-{
-	if (level->was_closed)
-		sys_fchmod(dir, level->closed_mode);
-	sys_close(dir);
-}
-
-/* Settles links up to the next directory, which is opened. -1: there is none. */
-static int settle_up_to_directory(struct scratch *scratch, int dir, struct level *level)
-{
-	char entries[512] __attribute__((aligned(8)));
-	long got;
-
-	sys_lseek(dir, level->offset);
-	while ((got = sys_getdents(dir, entries, sizeof entries)) > 0) {
-		for (long at = 0; at < got;) {
-			const struct directory_entry *entry = (const struct directory_entry *)(entries + at);
-			size_t size = text_length(entry->name);
-			at += entry->size;
-			level->offset = entry->offset;
-			if (entry->type == ENTRY_LINK || entry->type == ENTRY_UNKNOWN)
-				settle(scratch, dir, entry->name);
-			if ((entry->type != ENTRY_DIRECTORY && entry->type != ENTRY_UNKNOWN) || path_is_dot(entry->name, size) ||
-			    path_is_parent(entry->name, size))
-				continue;
-			int found = open_level(level + 1, dir, entry->name);
-			if (found >= 0)
-				return found;
-		}
-	}
-	return -1;
-}
-
-/* Every link below a directory. Not by recursion, and with one descriptor at a time: the stack is small, and trees may be deep. */
-static void settle_below(struct scratch *scratch, int parent, const char *name)
-{
-	struct level *top = (struct level *)scratch->vector, *level = top;
-	int dir = open_level(level, parent, name);
-
-	while (dir >= 0) {
-		int next = level + 1 < top + LEVELS ? settle_up_to_directory(scratch, dir, level) : -1;
-		if (next >= 0) {
-			sys_close(dir);
-			level++;
-		} else {
-			next = level > top ? (int)sys_openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) : -1;
-			close_level(level--, dir);
-		}
-		dir = next;
-	}
-}
-
-/* Whether links that were moved from one directory into the other lead elsewhere now. */
-static bool leads_elsewhere(struct scratch *scratch, int from_dir, const char *from, int dir, const char *path)
-{
-	char *before = scratch->walked, *now = scratch->link;
-
-	return !directory_of(from_dir, from, before) && !directory_of(dir, path, now) &&
-	       (depth_of(before) != depth_of(now) || path_mount(before) != path_mount(now));
-}
-
-void link_settle(struct scratch *scratch, int from_dir, const char *from, int dir, const char *path)
-{
-	struct stat stat;
-
-	if (sys_fstatat(dir, path, &stat, AT_SYMLINK_NOFOLLOW))
-		return;
-	if ((stat.st_mode & MODE_TYPE) == MODE_SYMLINK)
-		settle(scratch, dir, path);
-	else if ((stat.st_mode & MODE_TYPE) == MODE_DIRECTORY && leads_elsewhere(scratch, from_dir, from, dir, path))
-		settle_below(scratch, dir, path);
 }
 
 uint64_t link_size(struct scratch *scratch, int dir, const char *path, uint64_t size)
@@ -345,10 +206,10 @@ int call_symlink(struct call *call, const struct rule *rule)
 	/* The kernel says what is wrong with an empty target, and with the place of the link. */
 	if (!length || !*path)
 		return CALL_PERFORM;
-	long error = directory_of(dir, path, scratch->walked);
+	long error = link_directory(dir, path, scratch->walked);
 	if (error == -EXDEV)
 		return CALL_PERFORM;
-	if (error ? link_unfollowable(stored, target) : store(scratch, scratch->walked, target, stored))
+	if (error ? link_unfollowable(stored, target) : link_store(scratch, scratch->walked, target, stored))
 		return call_done(call, -ENAMETOOLONG);
 	call->arg[0] = (uint64_t)stored;
 	return CALL_PERFORM;

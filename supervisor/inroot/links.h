@@ -21,11 +21,14 @@ HIDDEN long link_unfollowable(char *to, const char *rest);
 /* Turns a stored target into what the guest wrote, in place (PATH_MAX bytes). Its length, or -ENAMETOOLONG. */
 HIDDEN long link_to_guest(char *target);
 
-/*
- * To be called when something was moved, or got a second name, from `from` to `path`: links that lead elsewhere from there, the moved one or those
- * below a moved directory, are stored anew.
- */
-HIDDEN void link_settle(struct scratch *scratch, int from_dir, const char *from, int dir, const char *path);
+/* Guest path of the directory that a link at `path` lies in; 0 or -errno, -EXDEV if the guest has no name for it. */
+HIDDEN long link_directory(int dir, const char *path, char *to);
+
+/* Writes to `stored` what is stored for the target of a link in this directory. -ENAMETOOLONG if there is no room for it. */
+HIDDEN long link_store(struct scratch *scratch, const char *directory, const char *target, char *stored);
+
+/* Whether a link that is stored like this leads from this directory to where it is meant to. `buffer` has PATH_MAX bytes. */
+HIDDEN bool link_is_settled(const char *directory, const char *stored, char *buffer);
 
 /* The size of the link's target to the guest, if `size` is that of the stored one; else `size`. */
 HIDDEN uint64_t link_size(struct scratch *scratch, int dir, const char *path, uint64_t size);

@@ -42,6 +42,15 @@ bool path_has_parent(const char *path)
 	return false;
 }
 
+size_t path_depth(const char *directory)
+{
+	size_t depth = 0;
+
+	for (const char *c = directory; c[0] && c[1]; c++)
+		depth += *c == '/';
+	return depth;
+}
+
 /* Whether the text alone tells where an absolute path leads: no `.`, `..` or empty components. */
 static bool is_plain(const char *path)
 {

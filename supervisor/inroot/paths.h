@@ -72,6 +72,9 @@ HIDDEN size_t path_component(const char *path);
 HIDDEN bool path_is_dot(const char *component, size_t length);
 HIDDEN bool path_is_parent(const char *component, size_t length);
 
+/* How deep a canonical directory lies below the root. */
+HIDDEN size_t path_depth(const char *directory);
+
 /* Whether the text has a component `..`. */
 HIDDEN bool path_has_parent(const char *path);
 
