@@ -30,7 +30,7 @@ static enum last last_of(const struct call *call, const struct rule *rule, int w
 	case CHANGE_INODE_ITSELF:
 		return LAST_ITSELF;
 	case CHANGE_INODE_FLAGS:
-		return call->arg[rule->change_argument] & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+		return (call->arg[rule->change_argument] & AT_SYMLINK_NOFOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 	default:
 		break;
 	}
@@ -39,11 +39,11 @@ static enum last last_of(const struct call *call, const struct rule *rule, int w
 	case HANDLE_PATHS_ITSELF:
 		return LAST_ITSELF;
 	case HANDLE_PATHS_FLAGS:
-		return flags & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+		return (flags & AT_SYMLINK_NOFOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 	case HANDLE_PATHS_FOLLOW:
-		return flags & AT_SYMLINK_FOLLOW ? LAST_FOLLOWED : LAST_ITSELF;
+		return (flags & AT_SYMLINK_FOLLOW) ? LAST_FOLLOWED : LAST_ITSELF;
 	case HANDLE_WATCH:
-		return flags & IN_DONT_FOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+		return (flags & IN_DONT_FOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 	default:
 		return LAST_FOLLOWED;
 	}
@@ -96,7 +96,7 @@ static enum last last_of_open(uint64_t flags)
 {
 	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
 		return LAST_ENTRY;
-	return flags & O_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+	return (flags & O_NOFOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 }
 
 /*
