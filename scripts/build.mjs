@@ -28,6 +28,7 @@ export async function build() {
   try {
     await run(process.execPath, [join(repository, 'node_modules/tsup/dist/cli-default.js'), '--out-dir', fresh]);
     for (const architecture of buildable) await makeRunner(architecture, `OUT=${join(fresh, 'supervisor')}`);
+    reportSizes(join(fresh, 'supervisor'));
     for (const architecture of missing) {
       console.error(`build: dist/ lacks the runner for ${architecture}, as there is no ${compilerFor(architecture)}`);
     }
@@ -37,6 +38,17 @@ export async function build() {
   } finally {
     remove();
     process.off('exit', remove);
+  }
+}
+
+/**
+ * The native runner is in every function's zip and in the memory of each environment: it is to stay below 100 KB.
+ *
+ * @param {string} folder
+ */
+function reportSizes(folder) {
+  for (const name of readdirSync(folder).filter((file) => file.startsWith('inroot-'))) {
+    console.error(`build: ${name} has ${(statSync(join(folder, name)).size / 1000).toFixed(1)} KB`);
   }
 }
 

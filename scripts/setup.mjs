@@ -19,6 +19,7 @@ const test = [
   'bubblewrap',
   'busybox-static',
   'bzip2',
+  'cppcheck',
   'curl',
   'docker-registry',
   'golang-go',

@@ -16,6 +16,7 @@ import { progressLine } from '../lib/progress-line.mjs';
  * @property {string[]} packages
  * @property {string[]} excluded - patterns of paths that dpkg leaves out
  * @property {string[]} [hooks] - further options of mmdebstrap
+ * @property {string} [architecture] - Debian's word, which is also Go's, for amd64 and arm64; default: this machine's
  * @property {object} config - Env, Entrypoint, Cmd, WorkingDir, User
  */
 
@@ -38,15 +39,16 @@ const pictures = {
  *
  * @param {string} cache - folder that keeps it, and no other image
  * @param {Recipe} [recipe] - default: Debian 12 with ImageMagick
+ * @param {readonly string[]} [launcher] - command that runs mmdebstrap where programs of the architecture can be executed
  * @returns {Promise<string>} its reference, `oci:DIRECTORY:TAG`
  */
-export async function debianImage(cache, recipe = pictures) {
+export async function debianImage(cache, recipe = pictures, launcher = []) {
   const key = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 12);
   const name = `image-${key}`;
   const layout = join(cache, name);
   if (!existsSync(layout)) {
     mkdirSync(cache, { recursive: true });
-    await build(layout, recipe);
+    await build(layout, recipe, launcher);
     for (const other of readdirSync(cache)) {
       if (other.startsWith('image-') && other !== name) rmSync(join(cache, other), { recursive: true, force: true });
     }
@@ -57,10 +59,17 @@ export async function debianImage(cache, recipe = pictures) {
 /**
  * @param {string} layout
  * @param {Recipe} recipe
+ * @param {readonly string[]} launcher
  */
-async function build(layout, recipe) {
+async function build(layout, recipe, launcher) {
   const line = progressLine(`image: Debian ${[recipe.suite, ...recipe.packages].join(' + ')}, from packages`);
-  const args = [
+  const architecture = recipe.architecture ?? { x64: 'amd64' }[process.arch] ?? process.arch;
+  const [program = '', ...args] = [
+    ...launcher,
+    'mmdebstrap',
+    `--architectures=${architecture}`,
+    // Debian's own binfmt_misc is not what the launcher has.
+    ...(launcher.length > 0 ? ['--skip=check/qemu'] : []),
     `--variant=${recipe.variant}`,
     ...recipe.packages.map((name) => `--include=${name}`),
     ...recipe.excluded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
@@ -73,7 +82,7 @@ async function build(layout, recipe) {
     recipe.suite,
     '-',
   ];
-  const child = spawn('mmdebstrap', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let messages = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     messages += text;
@@ -86,7 +95,7 @@ async function build(layout, recipe) {
   try {
     await writeLayout(layout, {
       tag: 'latest',
-      architecture: { x64: 'amd64' }[process.arch] ?? process.arch,
+      architecture,
       created: new Date().toISOString(),
       config: recipe.config,
       // The layout must not become whole when mmdebstrap fails after its last byte.

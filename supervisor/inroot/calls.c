@@ -30,7 +30,7 @@ static enum last last_of(const struct call *call, const struct rule *rule, int w
 	case CHANGE_INODE_ITSELF:
 		return LAST_ITSELF;
 	case CHANGE_INODE_FLAGS:
-		return call->arg[rule->change_argument] & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+		return (call->arg[rule->change_argument] & AT_SYMLINK_NOFOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 	default:
 		break;
 	}
@@ -39,11 +39,11 @@ static enum last last_of(const struct call *call, const struct rule *rule, int w
 	case HANDLE_PATHS_ITSELF:
 		return LAST_ITSELF;
 	case HANDLE_PATHS_FLAGS:
-		return flags & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+		return (flags & AT_SYMLINK_NOFOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 	case HANDLE_PATHS_FOLLOW:
-		return flags & AT_SYMLINK_FOLLOW ? LAST_FOLLOWED : LAST_ITSELF;
+		return (flags & AT_SYMLINK_FOLLOW) ? LAST_FOLLOWED : LAST_ITSELF;
 	case HANDLE_WATCH:
-		return flags & IN_DONT_FOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+		return (flags & IN_DONT_FOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 	default:
 		return LAST_FOLLOWED;
 	}
@@ -88,7 +88,7 @@ static long duplicate_socket(int dir, const char *path, int flags)
 		return -1;
 	for (int fd = 0; fd <= 2; fd++)
 		if (!sys_fstat(fd, &own) && own.st_dev == there.st_dev && own.st_ino == there.st_ino)
-			return sys_fcntl(fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+			return sys_fcntl(fd, (flags & O_CLOEXEC) ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
 	return -1;
 }
 
@@ -99,7 +99,7 @@ static enum last last_of_open(uint64_t flags)
 		return LAST_ENTRY;
 	if (flags & O_NOFOLLOW)
 		return LAST_ITSELF;
-	return flags & O_CREAT ? LAST_MADE : LAST_FOLLOWED;
+	return (flags & O_CREAT) ? LAST_MADE : LAST_FOLLOWED;
 }
 
 /*

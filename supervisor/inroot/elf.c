@@ -52,8 +52,8 @@ long elf_interpreter(int fd, const struct elf_headers *headers, char *to, size_t
 /* What may be executed may be read: to redirect its system calls, one must see them. */
 static int protection_of(const Elf64_Phdr *segment)
 {
-	return (segment->p_flags & (PF_R | PF_X) ? PROT_READ : 0) | (segment->p_flags & PF_W ? PROT_WRITE : 0) |
-	       (segment->p_flags & PF_X ? PROT_EXEC : 0);
+	return ((segment->p_flags & (PF_R | PF_X)) ? PROT_READ : 0) | ((segment->p_flags & PF_W) ? PROT_WRITE : 0) |
+	       ((segment->p_flags & PF_X) ? PROT_EXEC : 0);
 }
 
 static bool is_loaded(const Elf64_Phdr *segment)

@@ -325,7 +325,7 @@ static long find_program(struct call *call, const struct rule *rule, struct prog
 		return -ENOENT;
 	if (length == 0 && dir == AT_FDCWD)
 		return -EACCES; /* a directory */
-	enum last last = flags & AT_SYMLINK_NOFOLLOW ? LAST_ITSELF : LAST_FOLLOWED;
+	enum last last = (flags & AT_SYMLINK_NOFOLLOW) ? LAST_ITSELF : LAST_FOLLOWED;
 	if (scratch->text[0] == '/' || dir == AT_FDCWD)
 		return exec_find(scratch, last, program);
 	return find_by_descriptor(scratch, dir, last, program);

@@ -2,13 +2,19 @@
 
 #include <linux/openat2.h>
 
+#include "paths.h"
 #include "text.h"
 
 int mount_point_open(int root, const char *guest)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
 
-	return (int)raw_syscall(__NR_openat2, root, (long)guest, (long)&how, sizeof how, 0, 0);
+	long fd = raw_syscall(__NR_openat2, root, (long)guest, (long)&how, sizeof how, 0, 0);
+
+	/* Before Linux 5.6, and in QEMU's user mode. Links as they are stored for us (links.h) do not lead out of the root. */
+	if (fd == -ENOSYS)
+		fd = sys_openat(root, *path_skip_slashes(guest) ? path_skip_slashes(guest) : ".", O_PATH | O_CLOEXEC, 0);
+	return (int)fd;
 }
 
 /* Makes the last component of a guest path, which is taken apart and put together again. */

@@ -140,10 +140,11 @@ int call_sendmmsg(struct call *call)
 {
 	struct message_header *header = (struct message_header *)(call->scratch->block + 128);
 	const uint64_t messages = call->arg[1];
-	const uint32_t count = (uint32_t)call->arg[2] < MESSAGE_LIMIT ? (uint32_t)call->arg[2] : MESSAGE_LIMIT;
-	uint32_t sent = 0;
+	uint32_t count = (uint32_t)call->arg[2], sent = 0;
 	long result = 0;
 
+	if (count > MESSAGE_LIMIT)
+		count = MESSAGE_LIMIT;
 	while (sent < count && !has_path(call, messages + sent * MESSAGE_STRIDE))
 		sent++;
 	if (sent == count)

@@ -32,13 +32,23 @@ static bool is_new(const struct stat *stat)
 	return inode_set_has(stat->st_ino, INODE_IS_NEW);
 }
 
-/* Takes the last component off, in place; NULL if that names no entry. */
+static bool is_mount(const char *host)
+{
+	for (int i = 0; i < view.mounts; i++)
+		if (text_equal(view.mount[i].host, host))
+			return true;
+	return false;
+}
+
+/* Takes the last component off, in place; NULL if that names no entry, or a mount: the folder that has it is none of the guest's. */
 static const char *split_name(char *path, const char **directory)
 {
 	size_t length = text_length(path);
 
 	while (length && path[length - 1] == '/')
 		path[--length] = 0;
+	if (is_mount(path))
+		return NULL;
 	char *name = path + (path_name(path) - path);
 	if (!*name || text_equal(name, ".") || text_equal(name, ".."))
 		return NULL;

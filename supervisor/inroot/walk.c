@@ -93,7 +93,7 @@ static long go_up(struct walk *walk, const char *component, char *host)
 	if (!is_open_directory(walk, host))
 		return leave(walk, component);
 	if ((walk->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) && length == walk->base_length)
-		return walk->resolve & RESOLVE_BENEATH ? -EXDEV : GO_ON;
+		return (walk->resolve & RESOLVE_BENEATH) ? -EXDEV : GO_ON;
 	while (length && walked[--length] != '/')
 		;
 	go_back(walk, length);
@@ -153,7 +153,7 @@ static long read_link(struct walk *walk, bool final, char *host)
 
 	if (own && text_equal(own, "/root")) {
 		text_copy(link, PATH_MAX, "/");
-		return walk->resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS) ? -ELOOP : DONE;
+		return (walk->resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)) ? -ELOOP : DONE;
 	}
 	long length = locate(walk, LAST_ITSELF, &dir, host);
 	if (!length)

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { debianImage } from '../../scripts/quickstart/image.mjs';
-import { openImage, resolveImage, runnersLinks, unpackImage } from '../../src/oci/index.js';
-import { removeTree } from '../../src/util/remove-tree.js';
-import { JAIL_USER } from '../support/jail/jail.js';
+import type { Platform } from '../../src/contract/index.js';
+import { emulated } from '../support/emulator/emulator.js';
+import { MemoryImage } from '../support/memory-image.js';
 import { type RootName, rootFileSystem } from '../support/roots/roots.js';
 
 const run = promisify(execFile);
@@ -77,28 +77,66 @@ const recipes = {
   servers: { ...debian('bookworm', ...packages.servers), hooks: [manualFolders] },
 } satisfies Record<string, Recipe>;
 
-export type ImageName = keyof typeof recipes | Extract<RootName, 'musl' | 'static'>;
+/** Programs as above, but fewer: each package is installed by emulated programs. */
+const arm64Packages = {
+  languages: ['nodejs', 'perl', 'python3-numpy', 'r-base-core', 'ruby'],
+  java: ['default-jdk-headless'],
+  interpreters: ['guile-3.0', 'lua5.4', 'luajit', 'ocaml-nox', 'php-cli', 'php-sqlite3', 'tcl', 'zsh'],
+  tools: ['apt', 'gcc', 'git', 'golang-go', 'libc6-dev', 'make', 'sqlite3'],
+};
+
+const arm64Recipes = {
+  'debian-12-arm64': debian('bookworm'),
+  'debian-13-arm64': debian('trixie'),
+  'minimal-arm64': recipes.minimal,
+  'languages-arm64': debian('bookworm', ...arm64Packages.languages),
+  'java-arm64': { ...debian('bookworm', ...arm64Packages.java), hooks: [manualFolders] },
+  'interpreters-arm64': debian('trixie', ...arm64Packages.interpreters),
+  'tools-arm64': debian('trixie', ...arm64Packages.tools),
+  'media-arm64': recipes.media,
+} satisfies Record<string, Recipe>;
+
+const debianRecipes: Record<keyof typeof recipes | keyof typeof arm64Recipes, Recipe> = {
+  ...recipes,
+  ...arm64Recipes,
+};
+
+type DebianName = keyof typeof debianRecipes;
+
+/** Images that are made of a root of the runner's tests. */
+type SmallName = Extract<RootName, 'musl' | 'static' | 'musl-arm64' | 'static-arm64'>;
+
+export type ImageName = DebianName | SmallName;
+
+const isDebian = (name: ImageName): name is DebianName => Object.hasOwn(debianRecipes, name);
+
+export const architectureOf = (name: ImageName): Platform['architecture'] =>
+  name.endsWith('-arm64') ? 'arm64' : 'amd64';
 
 /** What an image is made of, in a few words. */
 export function imageContent(name: ImageName): string {
-  if (name === 'musl') return "BusyBox from Debian's source, linked with musl";
-  if (name === 'static') return 'BusyBox and Go, static; no library';
-  return ['Debian', recipes[name].suite, ...recipes[name].packages].join(' ');
+  if (isDebian(name)) return ['Debian', debianRecipes[name].suite, ...debianRecipes[name].packages].join(' ');
+  return name.startsWith('musl')
+    ? "BusyBox from Debian's source, linked with musl"
+    : 'BusyBox and Go, static; no library';
 }
 
-/** An image's root file system, as a function would have unpacked it, owned by the jail's user; removed with its scope. */
-export async function imageRoot(name: ImageName): Promise<{ path: string } & AsyncDisposable> {
-  if (name === 'musl' || name === 'static') {
-    return { path: await rootFileSystem(name), [Symbol.asyncDispose]: async () => {} };
+/** The image: a reference to a layout on the disk, made unless it is there, or one in memory. */
+export async function makeImage(name: ImageName): Promise<string | MemoryImage> {
+  const architecture = architectureOf(name);
+  if (isDebian(name)) {
+    const recipe = debianRecipes[name];
+    if (architecture === 'amd64') return debianImage(join(cache, name), recipe);
+    return debianImage(join(cache, name), { ...recipe, architecture }, emulated([]));
   }
-  const folder = join(cache, name);
-  const reference = await debianImage(folder, recipes[name]);
-  const path = join(folder, 'root');
-  await removeTree(path); // of a run that was killed
-  const source = openImage(reference);
-  const image = await resolveImage(source, { os: 'linux', architecture: 'amd64' });
-  await unpackImage(image, source, path, { links: runnersLinks(['/proc', '/dev', '/sys']) });
-  await source.close();
-  await run('chown', ['-R', '-h', `${JAIL_USER.uid}:${JAIL_USER.gid}`, path]);
-  return { path, [Symbol.asyncDispose]: () => removeTree(path) };
+  const asRoot = ['--numeric-owner', '--owner=0', '--group=0'];
+  const { stdout } = await run('tar', ['-C', await rootFileSystem(name), ...asRoot, '-cf', '-', '.'], {
+    encoding: 'buffer',
+    maxBuffer: 64 << 20,
+  });
+  return new MemoryImage([stdout], {
+    configure: (image) => {
+      image.architecture = architecture;
+    },
+  });
 }

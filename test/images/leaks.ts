@@ -1,12 +1,15 @@
-import { readFileSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { runnerSources } from '../support/inroot/compile.js';
-import { descriptorPath, readTrace, stringArgument, type TracedCall } from './strace.js';
+import { descriptorPath, stringArgument, stringArguments, type TracedCall, TraceReader } from './strace.js';
+import { Territory } from './territory.js';
+
+const SOCKET_CALLS = ['bind', 'connect', 'sendto', 'sendmsg', 'sendmmsg'];
+
+const STARTING_CALLS = ['clone', 'clone3', 'fork', 'vfork'];
 
 /** What a trace must show: by strace's judgement all calls with file names; addresses of sockets; who starts whom, and where. */
-export const TRACED = ['%file', 'bind', 'connect', 'sendto', 'sendmsg', 'fchdir', 'clone', 'clone3', 'fork', 'vfork'];
-
-const SOCKET_CALLS = ['bind', 'connect', 'sendto', 'sendmsg'];
+export const TRACED = ['%file', 'fchdir', ...SOCKET_CALLS, ...STARTING_CALLS];
 
 export interface PathCheck {
   /** Paths that were given to the kernel. */
@@ -34,37 +37,83 @@ function parsePlace(place: string): { dir: number | undefined; path: number }[] 
 }
 
 /**
- * Checks every path that a guest's processes, and the runner in them, gave to the kernel since the runner was started.
- *
- * @param log - strace's
- * @param runner - host path of the runner's executable
- * @param inside - host paths that may be reached, with all below them; /proc, /dev and /sys are among them by themselves
+ * Checks every path that the containers of an execution environment, and the runner in them, give to the kernel. The environment's other
+ * processes are the supervisor's; one becomes a container's when it executes the runner.
  */
-export async function checkPaths(log: string, runner: string, inside: readonly string[]): Promise<PathCheck> {
-  const calls = await readTrace(log);
-  const started = calls.findIndex(({ name, args }) => name === 'execve' && stringArgument(args[0]) === runner);
-  if (started === -1) throw new Error(`the trace must have an execve of ${runner}`);
-  const check: PathCheck = { paths: 0, outside: [] };
-  const directories = new WorkingDirectories();
-  const judge = new Judge([...inside, runner]);
-  for (const call of calls.slice(started)) {
-    const cwd = directories.of(call);
+export class LeakCheck {
+  readonly #reader: TraceReader;
+  readonly #runner: string;
+  /** The supervisor's processes and threads; it is the first that is seen. */
+  readonly #supervisor = new Set<number>();
+  readonly #directories = new WorkingDirectories();
+  readonly #emulatorPrefix: string | undefined;
+  #territory: Territory | undefined;
+
+  /**
+   * @param log - strace's, of the whole environment
+   * @param runner - host path of the runner's executable
+   * @param emulatorPrefix - host path of a folder in which an emulator looks for each path first: what it looks for must be inside
+   */
+  constructor(log: string, runner: string, emulatorPrefix?: string) {
+    this.#reader = new TraceReader(log);
+    this.#runner = runner;
+    this.#emulatorPrefix = emulatorPrefix;
+  }
+
+  /** Checks what the log got since the last time; what its links led to must still be there. */
+  async check(): Promise<PathCheck> {
+    const check: PathCheck = { paths: 0, outside: [] };
+    for (const call of await this.#reader.read()) {
+      if (!this.#territory && this.#supervisor.size === 0) this.#supervisor.add(call.pid);
+      const command = this.#supervisor.has(call.pid) ? this.#containerCommand(call) : undefined;
+      if (command) {
+        this.#supervisor.delete(call.pid);
+        this.#territory = new Territory(command);
+      }
+      this.#noteStart(call);
+      if (!this.#supervisor.has(call.pid)) this.#judge(call, check);
+      this.#directories.note(call);
+    }
+    return check;
+  }
+
+  /** The runner and its arguments, if the call executes it for a container, and not to find out what is possible. */
+  #containerCommand({ name, args, result }: TracedCall): string[] | undefined {
+    if (name !== 'execve' || result !== '0' || stringArgument(args[0]) !== this.#runner) return undefined;
+    const command = stringArguments(args[1]);
+    return command.includes('--probe') ? undefined : command;
+  }
+
+  /** Numbers of processes are given out again. */
+  #noteStart({ pid, name, result }: TracedCall): void {
+    const child = Number.parseInt(result, 10);
+    if (!STARTING_CALLS.includes(name) || !(child > 0)) return;
+    if (this.#supervisor.has(pid)) this.#supervisor.add(child);
+    else this.#supervisor.delete(child);
+  }
+
+  #judge(call: TracedCall, check: PathCheck): void {
+    const cwd = this.#directories.of(call);
     for (const path of pathsOf(call, cwd)) {
-      check.paths++;
-      if (!judge.isInside(path)) check.outside.push(`${call.name} ${path}`);
+      const isEmulators = this.#emulatorPrefix !== undefined && path.startsWith(`${this.#emulatorPrefix}/`);
+      if (!isEmulators) check.paths++;
+      const judged = isEmulators ? path.slice(this.#emulatorPrefix?.length) : path;
+      if (!this.#territory?.includes(judged)) check.outside.push(`${call.name} ${path}`);
     }
     const opened = descriptorPath(call.result);
-    if (opened !== undefined && !judge.isInside(opened)) check.outside.push(`${call.name} opened ${opened}`);
-    directories.note(call);
+    if (opened !== undefined && !this.#territory?.includes(opened)) {
+      check.outside.push(`${call.name} opened ${opened}`);
+    }
   }
-  return check;
 }
 
 function pathsOf(call: TracedCall, cwd: string): string[] {
   if (SOCKET_CALLS.includes(call.name)) {
-    const address = /sun_path=("(?:[^"\\]|\\.)*")/.exec(call.args.join())?.[1];
-    const path = stringArgument(address);
-    return path ? [resolveAgainst(cwd, path)] : [];
+    const addresses = call.args.join().matchAll(/sun_path=("(?:[^"\\]|\\.)*")/g);
+    return [...addresses].flatMap(([, address]) => {
+      const path = stringArgument(address);
+      return path ? [resolveAgainst(cwd, path)] : [];
+    });
   }
   const places = pathArguments.get(call.name) ?? [];
   const paths = places.flatMap(({ dir, path }) => {
@@ -97,57 +146,9 @@ class WorkingDirectories {
     if (!entry || call.result.startsWith('-1')) return;
     if (call.name === 'chdir') entry.path = resolveAgainst(entry.path, stringArgument(call.args[0]) ?? '.');
     if (call.name === 'fchdir') entry.path = descriptorPath(call.args[0]) ?? entry.path;
-    if (/^clone|fork$/.test(call.name)) {
+    if (STARTING_CALLS.includes(call.name)) {
       const shared = call.args.some((argument) => argument.includes('CLONE_FS'));
       this.#of.set(Number.parseInt(call.result, 10), shared ? entry : { ...entry });
     }
   }
-}
-
-/** Tells where paths lead: links are followed as they are on the disk when it is asked. */
-class Judge {
-  readonly #inside: readonly string[];
-  readonly #known = new Map<string, boolean>();
-  readonly #real = new Map<string, string>();
-
-  constructor(inside: readonly string[]) {
-    this.#inside = inside;
-  }
-
-  isInside(path: string): boolean {
-    const known = this.#known.get(path);
-    if (known !== undefined) return known;
-    const plain = !path.includes('/..');
-    const answer = (plain && isSystem(path)) || this.#holds(this.#resolve(path));
-    this.#known.set(path, answer);
-    return answer;
-  }
-
-  #holds(path: string): boolean {
-    return isSystem(path) || this.#inside.some((folder) => path === folder || path.startsWith(`${folder}/`));
-  }
-
-  /** What is not there, or no more, lies in what its folder is. */
-  #resolve(path: string): string {
-    const known = this.#real.get(path);
-    if (known !== undefined) return known;
-    const real =
-      realPath(path) ?? (path === '/' ? path : join(this.#resolve(dirname(path)), path.slice(dirname(path).length)));
-    this.#real.set(path, real);
-    return real;
-  }
-}
-
-function realPath(path: string): string | undefined {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return undefined;
-  }
-}
-
-/** /dev/shm is bound, and through /proc/PID/root everything could be reached. */
-function isSystem(path: string): boolean {
-  if (/^\/dev\/shm(\/|$)/.test(path) || /^\/proc\/.*\/root\/./.test(path)) return false;
-  return /^\/(proc|dev|sys)(\/|$)/.test(path) || path.startsWith('/memfd:');
 }

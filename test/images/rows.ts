@@ -10,7 +10,7 @@ export interface Row {
   program: string;
 }
 
-export const rows: readonly Row[] = [
+const amd64: readonly Row[] = [
   { name: 'Debian 11', image: 'debian-11', program: 'debian' },
   { name: 'Debian 12', image: 'debian-12', program: 'debian' },
   { name: 'Debian 13', image: 'debian-13', program: 'debian' },
@@ -61,6 +61,26 @@ export const rows: readonly Row[] = [
   { name: 'nginx, curl', image: 'servers', program: 'nginx' },
   { name: 'tmux, expect, rsync', image: 'servers', program: 'terminal' },
 ];
+
+/** Names of the rows that are run on arm64, too, by image. */
+const onArm64: Partial<Record<ImageName, readonly string[]>> = {
+  'debian-12-arm64': ['Debian 12'],
+  'debian-13-arm64': ['Debian 13'],
+  'minimal-arm64': ['BusyBox, glibc'],
+  'musl-arm64': ['BusyBox, musl'],
+  'static-arm64': ['BusyBox, static', 'Go, static'],
+  'languages-arm64': ['Python, NumPy', 'R', 'Ruby', 'Perl', 'Node', 'bash'],
+  'java-arm64': ['Java'],
+  'interpreters-arm64': ['PHP', 'Lua, LuaJIT', 'OCaml', 'Guile', 'Tcl, zsh'],
+  'tools-arm64': ['gcc', 'go build', 'git', 'make', 'SQLite', 'apt, dpkg'],
+  'media-arm64': ['ffmpeg', 'ImageMagick', 'Tesseract'],
+};
+
+const arm64: readonly Row[] = (Object.entries(onArm64) as [ImageName, readonly string[]][]).flatMap(([image, names]) =>
+  amd64.filter(({ name }) => names.includes(name)).map((row) => ({ ...row, image })),
+);
+
+export const rows: readonly Row[] = [...amd64, ...arm64];
 
 export const programFile = (name: string) => join(import.meta.dirname, 'programs', `${name}.sh`);
 

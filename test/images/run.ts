@@ -1,84 +1,107 @@
-import { type SpawnOptions, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFile, mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { inroot } from '../support/inroot/inroot.js';
-import { JAIL_USER, jailed } from '../support/jail/jail.js';
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerOutcome } from '../../src/contract/index.js';
+import { sleep } from '../../src/util/sleep.js';
+import { emulated, emulatorPrefix } from '../support/emulator/emulator.js';
+import type { FunctionBench, FunctionEnvironment } from '../support/function-bench.js';
+import { JAIL_USER } from '../support/jail/jail.js';
+import { architectureOf, type ImageName, makeImage } from './images.js';
+import { LeakCheck, type PathCheck, TRACED } from './leaks.js';
 import { programFile, type Row } from './rows.js';
 
-/** The environment that a function's container has (supervisor/container/environment.ts), reduced to what programs need. */
-const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/tmp' };
+const TIMEOUT_MS = 1_800_000;
 
-const TIMEOUT_MS = 1_200_000;
-
-export interface Ended {
-  /** 0: all that the row checks is as it should be. */
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  output: string;
+/** An execution environment of the built supervisor with an image's function, in which its rows run one after the other. */
+export interface ImageFunction {
+  environment: FunctionEnvironment;
+  /** Host path of the image's files as the supervisor unpacked them. */
+  rootfs: string;
 }
 
-/** What a program finds bound over its root, as in supervisor/container/folders.ts: host folder, path in the root. */
-export interface Binds {
-  tmp: string;
-  shm: string;
+/** Starts one under Lambda's restrictions, and brings the image in. */
+export function startJailed(bench: FunctionBench, name: ImageName): Promise<ImageFunction> {
+  return start(bench, name, { jailed: true, under: (command) => where(name, command) });
 }
 
-/** Makes them in a folder, with the row's script in /tmp. */
-export async function makeBinds(folder: string, row: Row): Promise<Binds> {
-  const binds = { tmp: join(folder, 'tmp'), shm: join(folder, 'shm') };
-  for (const path of Object.values(binds)) await mkdir(path, { recursive: true });
-  await copyFile(programFile(row.program), join(binds.tmp, 'row.sh'));
-  await ended(spawn('chown', ['-R', `${JAIL_USER.uid}:${JAIL_USER.gid}`, folder]));
-  return binds;
-}
-
-/** The runner's command line for a row; paths as they are where it will run. */
-export function runnerCommand(runner: string, root: string, { tmp, shm }: Binds): string[] {
-  const binds = ['--bind', tmp, '/tmp', '--bind', shm, '/dev/shm', '--bind', '/etc/hosts', '/etc/hosts'];
-  return [runner, ...binds, '--chdir', '/', root, '/bin/sh', '-eux', '/tmp/row.sh'];
-}
-
-/** Runs a row under Lambda's restrictions. */
-export async function runJailed(row: Row, root: string, folder: string): Promise<Ended> {
-  await makeBinds(join(folder, 'run'), row);
-  const mounts = [
-    { source: root, name: 'root' },
-    { source: dirname(inroot()), name: 'supervisor' },
-  ];
-  const command = runnerCommand('/tmp/supervisor/inroot-amd64', '/tmp/root', {
-    tmp: '/tmp/run/tmp',
-    shm: '/tmp/run/shm',
-  });
-  const [file, ...args] = jailed({ tmp: folder, mounts }, command);
-  return ended(spawn(file, args, { env: environment, timeout: TIMEOUT_MS }));
-}
-
-/** Runs a row as the jail's user with nothing else that restricts it, under strace(1), which writes to `log`. */
-export async function runTraced(root: string, binds: Binds, log: string, calls: readonly string[]): Promise<Ended> {
+/**
+ * Starts one as the jail's user with nothing else that restricts it, under strace(1).
+ *
+ * @param tmp - of an environment that has ended: the image is there
+ * @param log - strace's
+ */
+export async function startTraced(
+  bench: FunctionBench,
+  name: ImageName,
+  tmp: string,
+  log: string,
+): Promise<ImageFunction & { leaks: LeakCheck }> {
   const user = ['setpriv', `--reuid=${JAIL_USER.uid}`, `--regid=${JAIL_USER.gid}`, '--clear-groups', '--no-new-privs'];
-  const strace = [
-    '-f',
-    '-y',
-    '-qq',
-    '-s',
-    '0',
-    '--signal=none',
-    '--seccomp-bpf',
-    '-e',
-    `trace=${calls.join(',')}`,
-    '-o',
-    log,
-  ];
-  const options: SpawnOptions = { env: environment, timeout: TIMEOUT_MS, cwd: '/' };
-  return ended(spawn('strace', [...strace, ...user, ...runnerCommand(inroot(), root, binds)], options));
+  // Strings of up to PATH_MAX: the runner's command line is to be whole.
+  const options = ['-f', '-y', '-qq', '-s', '4096', '--signal=none', '--seccomp-bpf', '-e', `trace=${TRACED.join()}`];
+  // Who is traced lives on when strace is killed, but not in a namespace whose first process that is.
+  const namespace = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const under = (command: readonly string[]) =>
+    where(name, [...namespace, 'strace', ...options, '-o', log, ...user, ...command]);
+  const started = await start(bench, name, { tmp, under });
+  const run = join(tmp, 'scar/run');
+  const [identity = ''] = readdirSync(run);
+  const prefix = architectureOf(name) === 'arm64' ? emulatorPrefix : undefined;
+  return { ...started, leaks: new LeakCheck(log, join(run, identity, 'inroot'), prefix) };
 }
 
-async function ended(child: ReturnType<typeof spawn>): Promise<Ended> {
-  const [[code, signal], ...outputs] = await Promise.all([
-    once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>,
-    ...[child.stdout, child.stderr].map((stream) => (stream ? text(stream) : '')),
-  ]);
-  return { code, signal, output: outputs.join('') };
+/** The command on this machine, or on one that seems to execute the image's programs. */
+const where = (name: ImageName, command: readonly string[]) =>
+  architectureOf(name) === 'arm64' ? emulated(command) : command;
+
+async function start(
+  bench: FunctionBench,
+  name: ImageName,
+  options: Pick<Parameters<FunctionBench['start']>[0], 'jailed' | 'tmp' | 'under'>,
+): Promise<ImageFunction> {
+  const environment = await bench.start({
+    image: await makeImage(name),
+    architecture: architectureOf(name),
+    ...options,
+  });
+  expectSuccess(await environment.run({ script: 'true' }, { timeoutMs: TIMEOUT_MS }), `starting ${name}`);
+  const images = join(environment.tmp, 'scar/images');
+  const [digest = ''] = readdirSync(images).filter((entry) => entry !== 'lock');
+  return { environment, rootfs: join(images, digest, 'rootfs') };
+}
+
+/** Runs a row. */
+export async function runRow({ environment }: ImageFunction, row: Row): Promise<void> {
+  expectSuccess(await environment.run({ script: scriptOf(row) }, { timeoutMs: TIMEOUT_MS }), row.name);
+}
+
+/** Runs a row and checks the paths that it gave to the kernel, while its files are still there. */
+export async function checkRow(traced: Awaited<ReturnType<typeof startTraced>>, row: Row): Promise<PathCheck> {
+  const { environment, leaks } = traced;
+  const marker = `${row.name} has ended`;
+  const script = `${scriptOf(row)}\nmkfifo /tmp/.checked; echo '${marker}'; read -r _ </tmp/.checked`;
+  let hasEnded = false;
+  const running = environment.run({ script }, { timeoutMs: TIMEOUT_MS }).finally(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded && !environment.log.includes(marker)) await Promise.race([running, sleep(50)]);
+  const check = await leaks.check();
+  if (!hasEnded) await writeFile(join(containerOf(environment), 'tmp/.checked'), 'go on\n');
+  expectSuccess(await running, row.name);
+  return check;
+}
+
+/** Host path of the folder of the one container that runs. */
+function containerOf({ tmp }: FunctionEnvironment): string {
+  const run = join(tmp, 'scar/run');
+  const [identity = ''] = readdirSync(run);
+  const [number = ''] = readdirSync(join(run, identity)).filter((entry) => /^\d+$/.test(entry));
+  return join(run, identity, number);
+}
+
+const scriptOf = ({ program }: Row) => `set -eux\n${readFileSync(programFile(program), 'utf8')}`;
+
+function expectSuccess(outcome: ContainerOutcome, what: string): void {
+  if (outcome.status === 'succeeded') return;
+  throw new Error(`${what}: ${outcome.message}\n${outcome.stdout?.text}\n${outcome.stderr?.text.slice(-4_000)}`);
 }

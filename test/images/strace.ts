@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 
 /** A system call as strace(1) shows it with `-f -y`. */
 export interface TracedCall {
@@ -10,26 +9,43 @@ export interface TracedCall {
   result: string;
 }
 
-/** The calls of a log, in the order in which they began. */
-export async function readTrace(file: string): Promise<TracedCall[]> {
-  const lines: { pid: number; text: string }[] = [];
-  const unfinished = new Map<number, { pid: number; text: string }>();
-  for await (const line of createInterface({ input: createReadStream(file) })) {
-    const [, id = '', text = ''] = /^(\d+) +(.*)$/.exec(line) ?? [];
-    const pid = Number(id);
-    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
-    if (resumed) {
-      // Without a beginning: the exec of a thread, which goes on under the number of its process.
-      const begun = unfinished.get(pid);
-      if (begun) begun.text += resumed[1];
-      unfinished.delete(pid);
-      continue;
-    }
-    const call = { pid, text: text.replace(/ <unfinished \.\.\.>$/, '') };
-    if (call.text !== text) unfinished.set(pid, call);
-    lines.push(call);
+/** Reads a log that still grows. */
+export class TraceReader {
+  readonly #file: string;
+  #offset = 0;
+
+  constructor(file: string) {
+    this.#file = file;
   }
-  return lines.flatMap(({ pid, text }) => parseCall(pid, text) ?? []);
+
+  /** The calls that were added, in the order in which they began. */
+  async read(): Promise<TracedCall[]> {
+    const lines: { pid: number; text: string }[] = [];
+    const unfinished = new Map<number, { pid: number; text: string }>();
+    for (const line of await this.#newLines()) {
+      const [, id = '', text = ''] = /^(\d+) +(.*)$/.exec(line) ?? [];
+      const pid = Number(id);
+      const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
+      if (resumed) {
+        // Without a beginning: the exec of a thread, which goes on under the number of its process.
+        const begun = unfinished.get(pid);
+        if (begun) begun.text += resumed[1];
+        unfinished.delete(pid);
+        continue;
+      }
+      const call = { pid, text: text.replace(/ <unfinished \.\.\.>$/, '') };
+      if (call.text !== text) unfinished.set(pid, call);
+      lines.push(call);
+    }
+    return lines.flatMap(({ pid, text }) => parseCall(pid, text) ?? []);
+  }
+
+  async #newLines(): Promise<string[]> {
+    const bytes = Buffer.concat(await createReadStream(this.#file, { start: this.#offset }).toArray());
+    const whole = bytes.subarray(0, bytes.lastIndexOf('\n') + 1);
+    this.#offset += whole.length;
+    return whole.toString().split('\n');
+  }
 }
 
 function parseCall(pid: number, text: string): TracedCall | undefined {
@@ -72,6 +88,11 @@ function endOfQuoted(text: string, from: number, close: string): number {
 export function stringArgument(argument: string | undefined): string | undefined {
   const quoted = /^"((?:[^"\\]|\\.)*)"/.exec(argument ?? '')?.[1];
   return quoted === undefined ? undefined : decodeEscapes(quoted);
+}
+
+/** The strings that an array of them has. */
+export function stringArguments(argument = ''): string[] {
+  return [...argument.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, quoted = '']) => decodeEscapes(quoted));
 }
 
 /** Path of a descriptor, `3</etc>` or `AT_FDCWD</tmp>`; undefined for sockets, pipes and the like. */

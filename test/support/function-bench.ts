@@ -13,6 +13,8 @@ import {
   type FunctionSpec,
   type InvocationEvent,
   type InvocationResponse,
+  type Platform,
+  runnerFile,
   SCRIPT_FILE,
   SPEC_FILE,
 } from '../../src/contract/index.js';
@@ -24,12 +26,11 @@ import { type S3Engine, startS3Engine } from './s3-engine.js';
 
 const repository = resolve(import.meta.dirname, '../..');
 const built = join(repository, 'dist/supervisor');
-const runner = 'inroot-amd64';
 
 /** Why the built supervisor cannot run here, in one line; undefined when it can. */
-export const supervisorMissing = existsSync(join(built, runner)) ? undefined : 'needs dist/: npm run build';
-
-const PLATFORM = { os: 'linux', architecture: 'amd64' } as const;
+export const supervisorMissing = existsSync(join(built, runnerFile('amd64')))
+  ? undefined
+  : 'needs dist/: npm run build';
 
 export const IMAGES_BUCKET = 'images';
 
@@ -46,6 +47,10 @@ export interface FunctionOptions {
   tmp?: string;
   /** Runs the environment under Lambda's restrictions; needs root. */
   jailed?: boolean;
+  /** What the image is made for, and the runner that is in the package. Default: amd64. */
+  architecture?: Platform['architecture'];
+  /** Puts the environment's process under other programs. */
+  under?: (command: readonly string[]) => readonly string[];
 }
 
 export interface InvokeOptions {
@@ -95,16 +100,18 @@ export class FunctionBench implements AsyncDisposable {
 
   /** Makes a function and starts an environment for it. */
   async start(options: FunctionOptions): Promise<FunctionEnvironment> {
-    const { image, script, spec, variables = {} } = options;
+    const { image, script, spec, variables = {}, under = (command) => command } = options;
+    const platform = platformOf(options);
     const id = `f${this.#functions++}`;
     const folder = join(this.folder, id);
     const tmp = options.tmp ?? join(this.folder, `${id}-tmp`);
     for (const path of [folder, tmp]) mkdirSync(path, { recursive: true });
     chmodSync(tmp, 0o1777);
-    const digest = await this.#upload(image, `${id}/`);
+    const digest = await this.#upload(image, `${id}/`, platform);
     writeFileSync(join(folder, SPEC_FILE), JSON.stringify(makeSpec(options, digest, `${id}/`, spec)));
     if (script !== undefined) writeFileSync(join(folder, SCRIPT_FILE), script, { mode: 0o755 });
     copyFileSync(join(built, 'index.mjs'), join(folder, 'index.mjs'));
+    const runner = runnerFile(platform.architecture);
     copyFileSync(join(built, runner), join(folder, runner));
     const { engine } = this.s3;
     const prefixed = Object.entries(variables).map(([name, value]) => [`${CONTAINER_VARIABLE_PREFIX}${name}`, value]);
@@ -126,13 +133,13 @@ export class FunctionBench implements AsyncDisposable {
     copyFileSync(join(import.meta.dirname, 'function-host.mjs'), join(folder, 'function-host.mjs'));
     const command = [process.execPath, join(environment.LAMBDA_TASK_ROOT, 'function-host.mjs')];
     const launched = options.jailed ? jailed({ tmp, mounts: [{ source: folder, name: 'task' }] }, command) : command;
-    const started = await FunctionEnvironment.start(tmp, launched, environment);
+    const started = await FunctionEnvironment.start(tmp, under(launched), environment);
     this.#environments.push(started);
     return started;
   }
 
   /** Puts an image's blobs where a function looks for them, as the client does. Returns its digest. */
-  async #upload(image: MemoryImage | string, prefix: string): Promise<string> {
+  async #upload(image: MemoryImage | string, prefix: string, platform: Platform): Promise<string> {
     const address = (digest: string) => ({ bucket: IMAGES_BUCKET, key: `${prefix}blobs/${digest.replace(':', '/')}` });
     if (typeof image !== 'string') {
       for (const [digest, bytes] of image.blobs) await this.store.write(address(digest), bytes);
@@ -140,7 +147,7 @@ export class FunctionBench implements AsyncDisposable {
       return image.resolved.digest;
     }
     const source = openImage(image);
-    const resolved = await resolveImage(source, PLATFORM);
+    const resolved = await resolveImage(source, platform);
     const blobs = image.split(':')[1] ?? '';
     for (const { digest } of imageBlobs(resolved)) {
       await this.store.writeFile(address(digest), join(blobs, 'blobs', digest.replace(':', '/')));
@@ -157,18 +164,21 @@ export class FunctionBench implements AsyncDisposable {
   }
 }
 
+const platformOf = ({ architecture = 'amd64' }: FunctionOptions): Platform => ({ os: 'linux', architecture });
+
 function makeSpec(
-  { image, script }: FunctionOptions,
+  options: FunctionOptions,
   digest: string,
   prefix: string,
   spec: Partial<FunctionSpec> = {},
 ): FunctionSpec {
+  const { image, script } = options;
   return {
     version: 1,
     imageReference: typeof image === 'string' ? image : image.reference,
     imageDigest: digest,
     imageLocation: { type: 's3', bucket: IMAGES_BUCKET, prefix },
-    platform: PLATFORM,
+    platform: platformOf(options),
     hasScript: script !== undefined,
     reserveMs: 1_000,
     ...spec,

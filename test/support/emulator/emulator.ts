@@ -4,6 +4,9 @@ import { isInstalled } from '../installed.js';
 
 const script = join(import.meta.dirname, 'emulate.sh');
 
+/** The folder in which QEMU, as Debian builds it, looks for each absolute path before it is passed on (`qemu-aarch64-static -h`, -L). */
+export const emulatorPrefix = '/etc/qemu-binfmt/aarch64';
+
 /** Command and arguments that run a program, and all that it starts, where programs for arm64 can be executed. */
 export function emulated(command: readonly string[]): [string, ...string[]] {
   return ['sh', script, ...command];

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkPaths } from '../../images/leaks.js';
+import { LeakCheck } from '../../images/leaks.js';
 
-/** What a trace shows of a guest whose root is `folder/root`, with `folder/tmp` bound. */
+/** What a trace shows of a container whose root is `folder/root`, with `folder/tmp` bound. */
 describe('paths of a trace', () => {
   let folder: string;
   let root: string;
@@ -19,17 +19,24 @@ describe('paths of a trace', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  /** Checks the calls of a process that has just become the runner, in the root's /usr. */
+  const place = (text: string) =>
+    text.replaceAll('ROOT', root).replaceAll('TMP', join(folder, 'tmp')).replaceAll('RUN', folder);
+
+  /** Checks the calls of a process that has just become the runner, in the root's /usr; 6 is the supervisor. */
   async function check(...calls: string[]) {
-    const start = ['7 access("/before/it", R_OK) = 0', '7 execve("/inroot", [...], 0x7ffc /* 1 var */) = 0'];
+    const options =
+      '"--bind", "TMP", "/tmp", "--user", "0:0", "--owners", "RUN/owners", "--undo", "RUN/undo", "--cache", "RUN/code"';
+    const lines = [
+      '6 execve("/usr/bin/node", ["node"], 0x7ffc /* 1 var */) = 0',
+      '6 clone(child_stack=NULL, flags=SIGCHLD) = 7',
+      '7 access("/before/it", R_OK) = 0',
+      `7 execve("/inroot", ["/inroot", ${options}, "--chdir", "/", "ROOT", "/bin/sh", "/root"], 0x7ffc /* 1 var */) = 0`,
+      '7 chdir("ROOT/usr") = 0',
+      ...calls.map((call) => (/^\d/.test(call) ? call : `7 ${call}`)),
+    ];
     const log = join(folder, 'log');
-    writeFileSync(
-      log,
-      [...start, `7 chdir("${root}/usr") = 0`, ...calls.map((call) => (/^\d/.test(call) ? call : `7 ${call}`))].join(
-        '\n',
-      ),
-    );
-    const { paths, outside } = await checkPaths(log, '/inroot', [root, join(folder, 'tmp')]);
+    writeFileSync(log, place(lines.map((line) => `${line}\n`).join('')));
+    const { paths, outside } = await new LeakCheck(log, '/inroot').check();
     return { paths: paths - 2, outside: outside.map((line) => line.replaceAll(folder, '')) };
   }
 
@@ -43,9 +50,31 @@ describe('paths of a trace', () => {
     'readlink("/proc/self/root", "/"..., 4096) = 1',
     'connect(3<socket:[1]>, {sa_family=AF_UNIX, sun_path="TMP/socket"}, 110) = 0',
     'openat(AT_FDCWD</>, "/dev/stdout", O_WRONLY) = 4<pipe:[1]>',
+    'openat(AT_FDCWD</>, "RUN/owners", O_RDWR) = 4<RUN/owners>',
+    'openat(4<RUN/undo>, "journal", O_WRONLY|O_CREAT, 0600) = 5<RUN/undo/journal>',
+    'openat(AT_FDCWD</>, "RUN/code/0123456789abcdef.7", O_WRONLY|O_CREAT, 0600) = 5<RUN/code/0123456789abcdef.7>',
   ])('counts what stays inside: %s', async (call) => {
-    const here = call.replaceAll('ROOT', root).replaceAll('TMP', join(folder, 'tmp'));
-    expect(await check(here)).toEqual({ paths: 1, outside: [] });
+    expect(await check(call)).toEqual({ paths: 1, outside: [] });
+  });
+
+  it("leaves the supervisor's own paths alone", async () => {
+    const calls = [
+      '6 open("/etc/passwd", O_RDONLY) = 3</etc/passwd>',
+      '6 clone(flags=CLONE_THREAD) = 9',
+      '9 stat("/etc", 0x7ffc) = 0',
+    ];
+    expect(await check(...calls)).toEqual({ paths: 0, outside: [] });
+  });
+
+  it('reads a log that grows', async () => {
+    await check();
+    const log = join(folder, 'log');
+    const leaks = new LeakCheck(log, '/inroot');
+    await leaks.check();
+    appendFileSync(log, '7 stat("/etc/one", 0x7ffc) = 0\n7 stat("/etc/tw');
+    expect((await leaks.check()).outside).toEqual(['stat /etc/one']);
+    appendFileSync(log, 'o", 0x7ffc) = 0\n');
+    expect(await leaks.check()).toEqual({ paths: 1, outside: ['stat /etc/two'] });
   });
 
   it.each([
@@ -62,8 +91,12 @@ describe('paths of a trace', () => {
     ['symlinkat("/etc/passwd", AT_FDCWD<ROOT/usr>, "link") = 0', 'symlinkat /etc/passwd'],
     ['bind(3<socket:[1]>, {sa_family=AF_UNIX, sun_path="/run/s"}, 110) = 0', 'bind /run/s'],
     ['rename("bin/a", "/tmp/a") = 0', 'rename /tmp/a'],
+    ['sendmmsg(3<socket:[1]>, [{msg_name={sun_path="TMP/s"}}, {msg_name={sun_path="/s"}}], 2, 0) = 2', 'sendmmsg /s'],
+    ['open("RUN/owners.old", O_RDWR) = -1 ENOENT (No such file or directory)', 'open /owners.old'],
+    ['open("RUN/undo/other", O_RDWR) = -1 ENOENT (No such file or directory)', 'open /undo/other'],
+    ['open("RUN/code/0123456789abcdef/x", O_RDWR) = -1 ENOTDIR (Not a directory)', 'open /code/0123456789abcdef/x'],
   ])('finds what does not: %s', async (call, found) => {
-    expect((await check(call.replaceAll('ROOT', root))).outside).toEqual([found]);
+    expect((await check(call)).outside).toEqual([found]);
   });
 
   it('knows where children and threads work', async () => {
@@ -76,7 +109,7 @@ describe('paths of a trace', () => {
       'clone(child_stack=0x7ffc, flags=CLONE_VM|CLONE_FS|CLONE_THREAD, parent_tid=[9]) = 9',
       '9 chdir("bin") = 0',
       'stat("../../etc", 0x7ffc) = 0',
-      'fchdir(3<ROOT/etc>) = 0'.replace('ROOT', root),
+      'fchdir(3<ROOT/etc>) = 0',
       '9 stat("../usr", 0x7ffc) = 0',
       '8 stat("../../../one", 0x7ffc) = 0',
       '9 stat("../../two", 0x7ffc) = 0',
