@@ -51,7 +51,7 @@ static enum last last_of(const struct call *call, const struct rule *rule, int w
 
 /*
  * Puts what became of a path (path_to_host()) into the call. After an error the kernel gets a name that is too long for it, so that it can find other
- * faults first, in its own order; fail_as_translated() gives the error in place of that one's.
+ * faults first, in its own order; dispatch() gives the error in place of that one's.
  */
 static void set_path(struct call *call, int argument, long translated, char *to)
 {
@@ -284,14 +284,6 @@ static void complete(const struct call *call, const struct rule *rule)
 		complete_stat(call, call_directory(call, rule, 0), (const char *)call->arg[argument], root);
 }
 
-/* A call with a path that could not be translated: set_path() */
-static long fail_as_translated(const struct call *call)
-{
-	long result = call_perform(call);
-
-	return result == -ENAMETOOLONG ? call->scratch->failure : result;
-}
-
 /* Performs a call that was prepared, with all that goes with it. */
 static long perform(struct call *call, const struct rule *rule)
 {
@@ -328,12 +320,12 @@ int dispatch(struct call *call)
 		int answer = handle(call, rule);
 		if (answer == CALL_DONE || !is_performed_here(call, rule))
 			return answer;
-		if (call->scratch->failure)
-			return call_done(call, fail_as_translated(call));
-		long result = perform(call, rule);
+		const int failure = call->scratch->failure;
+		long result = failure ? call_perform(call) : perform(call, rule);
 		bool way_opened = result == -EACCES && identity_on && permissions_open_way(call, rule);
 		if (!way_opened && !call_again(call, result))
-			return call_done(call, result);
+			return call_done(call, failure && result == -ENAMETOOLONG ? failure : result);
 		*call = guest;
+		call->scratch->failure = 0;
 	}
 }

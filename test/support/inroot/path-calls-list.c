@@ -30,11 +30,11 @@ static void print_content(int dir, const char *name)
 static void print_destination(int dir, const char *name)
 {
 	char link[40];
-	int fd;
+	int fd, tries = 0;
 
 	do
 		fd = openat(dir, name, O_PATH | O_CLOEXEC);
-	while (fd < 0 && loops_again());
+	while (loops_again(fd, &tries));
 	if (fd < 0) {
 		printf(" %s", strerrorname_np(errno));
 		return;

@@ -16,7 +16,6 @@
 
 #define SLOTS 8
 #define WORDS 10
-#define TRIES 3
 
 static int slot[SLOTS] = {-1, -1, -1, -1, -1, -1, -1, -1};
 static char *word[WORDS];
@@ -272,17 +271,15 @@ static bool run_operation(const char *name, long *result)
 	return act(name, result);
 }
 
-bool loops_again(void)
+bool loops_again(long result, int *tries)
 {
-	static int times;
-
-	times = errno == ELOOP ? times + 1 : 0;
-	return times % TRIES;
+	return result < 0 && errno == ELOOP && ++*tries < 5;
 }
 
 static void run_line(char *line)
 {
 	long result = -1;
+	int tries = 0;
 
 	words = 0;
 	for (char *at = strtok(line, "\t"); at && words < WORDS; at = strtok(NULL, "\t"))
@@ -291,7 +288,7 @@ static void run_line(char *line)
 	do {
 		errno = 0;
 		must(run_operation(word[0], &result), word[0]);
-	} while (result < 0 && loops_again());
+	} while (loops_again(result, &tries));
 	if (result < 0)
 		printf(": %s\n", strerrorname_np(errno));
 	else

@@ -51,10 +51,10 @@ void show_text(long result);
 bool act(const char *name, long *result);
 
 /*
- * Whether a call that failed is to be made once more: after ELOOP, a few times. When something changes under it, the kernel begins anew and goes on
+ * Whether a call is to be made once more: after ELOOP, a few times. When something changes under it, the kernel begins anew and goes on
  * counting links where it was (fs/namei.c, path_openat): of a long chain it may then see too many.
  */
-bool loops_again(void);
+bool loops_again(long result, int *tries);
 
 /* Prints every file below the directory. */
 void list(int dir, int depth);
