@@ -278,7 +278,7 @@ static bool write_file(int fd, const struct header *header, const struct code *c
 			return false;
 		at += stretch->size;
 	}
-	return !sys_futimens(fd, times);
+	return !sys_utimensat(fd, NULL, times, 0);
 }
 
 void code_cache_save(const struct code *code, const struct stat *file, const struct room *room, const struct site *sites, int count)

@@ -146,16 +146,6 @@ static long replace(struct keeper *keeper, const char *path)
 	return error;
 }
 
-/* The copy is to the guest what the file was. */
-static void pass_on_owners(const struct stat *from, const struct stat *to)
-{
-	struct ownership ownership;
-	int known = owners_any() ? owners_recall(from->st_dev, from->st_ino, &ownership) : 0;
-
-	if (known)
-		owners_remember(to->st_dev, to->st_ino, known, &ownership);
-}
-
 long keep_content(struct keeper *keeper, const char *path, const struct stat *stat, bool truncated)
 {
 	const int64_t times[4] = {(int64_t)stat->st_atime, (int64_t)stat->st_atime_nsec, (int64_t)stat->st_mtime,
@@ -176,14 +166,14 @@ long keep_content(struct keeper *keeper, const char *path, const struct stat *st
 		error = sys_fchmod(to, stat->st_mode & MODE_ALL);
 	if (!error)
 		error = sys_fstat(to, &copied);
-	sys_futimens(to, times);
+	sys_utimensat(to, NULL, times, 0);
 	if (!error)
 		error = keep_entry(keeper, path);
 	if (!error)
 		error = replace(keeper, path);
 	if (!error) {
 		inode_set_add(keeper->folder, copied.st_ino, INODE_IS_NEW);
-		pass_on_owners(stat, &copied);
+		owners_pass_on(stat, &copied);
 	}
 	if (from >= 0)
 		sys_close(from);

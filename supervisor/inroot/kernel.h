@@ -262,10 +262,10 @@ static inline long sys_flock(int fd, int operation)
 	return raw_syscall(__NR_flock, fd, operation, 0, 0, 0, 0);
 }
 
-/* `times`: access and modification, each in seconds and nanoseconds. */
-static inline long sys_futimens(int fd, const int64_t times[4])
+/* `times`: access and modification, each in seconds and nanoseconds. Without a path: those of `dir` itself. */
+static inline long sys_utimensat(int dir, const char *path, const int64_t times[4], int flags)
 {
-	return raw_syscall(__NR_utimensat, fd, 0, (long)times, 0, 0, 0);
+	return raw_syscall(__NR_utimensat, dir, (long)path, (long)times, flags, 0, 0);
 }
 
 /* `vector`: addresses and sizes. */

@@ -192,8 +192,8 @@ int call_symlink(struct call *call, const struct rule *rule)
 	int argument = rule->path[0].path, dir = call_directory(call, rule, 0);
 	long length = guest_read_text(target, PATH_MAX, call->arg[0]);
 
-	if (length < 0)
-		return call_done(call, length);
+	if (length <= 0)
+		return call_done(call, length ? length : -ENOENT); /* an empty target comes before all that is wrong with the path */
 	const char *path = scratch->text;
 	scratch->text[0] = 0;
 	long translated = path_to_host(scratch, dir, call->arg[argument], LAST_ENTRY, scratch->path[0]);
@@ -203,8 +203,8 @@ int call_symlink(struct call *call, const struct rule *rule)
 		path = scratch->path[0];
 		call->arg[argument] = (uint64_t)path;
 	}
-	/* The kernel says what is wrong with an empty target, and with the place of the link. */
-	if (!length || !*path)
+	/* The kernel says what is wrong with the place of the link. */
+	if (!*path)
 		return CALL_PERFORM;
 	long error = link_directory(dir, path, scratch->walked);
 	if (error == -EXDEV)

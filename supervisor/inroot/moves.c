@@ -1,6 +1,7 @@
 #include "moves.h"
 
 #include "links.h"
+#include "owners.h"
 #include "paths.h"
 #include "text.h"
 
@@ -15,24 +16,44 @@ static long make_link(const char *target, int dir, const char *path)
 	return sys_symlinkat(target, dir, path);
 }
 
-static void settle(struct scratch *scratch, int dir, const char *path)
+static void set_times(int dir, const char *name, const struct stat *stat)
 {
-	char *stored = scratch->extra[0], *directory = scratch->walked, *temporary = scratch->extra[1];
-	long length = sys_readlinkat(dir, path, stored, PATH_MAX - 1);
+	const int64_t times[] = {(int64_t)stat->st_atime, (int64_t)stat->st_atime_nsec, (int64_t)stat->st_mtime, (int64_t)stat->st_mtime_nsec};
+
+	sys_utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
+}
+
+/* The new link gets the name of the old one, and what the guest may know of that. */
+static void replace_link(int dir, const char *new, const char *name, const struct stat *directory)
+{
+	struct stat old, stat;
+
+	if (sys_fstatat(dir, name, &old, AT_SYMLINK_NOFOLLOW) || sys_fstatat(dir, new, &stat, AT_SYMLINK_NOFOLLOW))
+		return;
+	owners_pass_on(&old, &stat);
+	set_times(dir, new, &old);
+	if (sys_renameat(dir, new, dir, name))
+		sys_unlinkat(dir, new, 0);
+	else if (old.st_nlink == 1)
+		owners_forget(old.st_dev, old.st_ino, KNOWN_ALL);
+	set_times(dir, ".", directory);
+}
+
+static void settle(struct scratch *scratch, int dir, const char *name)
+{
+	char *stored = scratch->extra[0], *directory = scratch->walked, temporary[32];
+	long length = sys_readlinkat(dir, name, stored, PATH_MAX - 1);
+	struct stat before;
 
 	if (length <= 0)
 		return;
 	stored[length] = 0;
-	if (link_directory(dir, path, directory) || link_is_settled(directory, stored, scratch->link) || link_to_guest(stored) < 0 ||
-	    link_store(scratch, directory, stored, scratch->link))
+	if (link_directory(dir, name, directory) || link_is_settled(directory, stored, scratch->link) || link_to_guest(stored) < 0 ||
+	    link_store(scratch, directory, stored, scratch->link) || sys_fstatat(dir, ".", &before, 0))
 		return;
-	text_copy(temporary, PATH_MAX, path);
-	size_t name = (size_t)(path_name(temporary) - temporary);
-	if (name + 32 > PATH_MAX)
-		return;
-	text_number(temporary + name, ".inroot-", (uint64_t)sys_gettid());
-	if (!make_link(scratch->link, dir, temporary) && sys_renameat(dir, temporary, dir, path))
-		sys_unlinkat(dir, temporary, 0);
+	text_number(temporary, ".inroot-", (uint64_t)sys_gettid());
+	if (!make_link(scratch->link, dir, temporary))
+		replace_link(dir, temporary, name, &before);
 }
 
 /* A directory on the way down: how far its listing was read, and its mode, if that was changed. */

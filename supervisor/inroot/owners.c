@@ -201,3 +201,12 @@ void owners_forget(uint64_t device, uint64_t inode, int what)
 	if (entry)
 		__atomic_fetch_and(&entry->state, ~STATE(what, 0), __ATOMIC_RELAXED);
 }
+
+void owners_pass_on(const struct stat *from, const struct stat *to)
+{
+	struct ownership ownership = {0};
+	int known = owners_recall(from->st_dev, from->st_ino, &ownership);
+
+	if (known)
+		owners_remember(to->st_dev, to->st_ino, known, &ownership);
+}

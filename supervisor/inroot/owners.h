@@ -41,4 +41,7 @@ HIDDEN long owners_remember(uint64_t device, uint64_t inode, int what, const str
 
 HIDDEN void owners_forget(uint64_t device, uint64_t inode, int what);
 
+/* A copy is to the guest what the file was. */
+HIDDEN void owners_pass_on(const struct stat *from, const struct stat *to);
+
 #endif

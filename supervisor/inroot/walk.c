@@ -224,11 +224,12 @@ static long step(struct walk *walk, char *host)
 
 /*
  * Begins in the directory that a relative path starts from: its guest path becomes what is walked. One that was removed has no path, but the
- * ones above it may: they are gone to. False if the guest has no name for it.
+ * ones above it may: they are gone to, unless the path is not to leave it. False if the guest has no name for it.
  */
 static bool start_in_directory(struct walk *walk)
 {
 	struct scratch *scratch = walk->scratch;
+	bool may_leave = !(walk->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT));
 	int dir = walk->dir, opened = -1;
 	long length;
 
@@ -236,7 +237,7 @@ static bool start_in_directory(struct walk *walk)
 		length = path_of_descriptor(dir, scratch->walked, PATH_MAX);
 		bool removed = length == -ENOENT || (length > 0 && text_ends(scratch->walked, " (deleted)"));
 		size_t size = path_component(walk->rest);
-		if (!removed || !path_is_parent(walk->rest, size))
+		if (!may_leave || !removed || !path_is_parent(walk->rest, size))
 			break;
 		int above = (int)sys_openat(dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 		if (opened >= 0)
@@ -252,11 +253,13 @@ static bool start_in_directory(struct walk *walk)
 		return false;
 	walk->length = text_equal(scratch->walked, "/") ? 0 : text_length(scratch->walked);
 	go_back(walk, walk->length);
-	if (opened < 0) {
-		memcpy(scratch->text, scratch->walked, walk->length + 1);
-		walk->base = scratch->text;
-		walk->base_length = walk->length;
+	if (opened >= 0) {
+		text_copy(scratch->text, PATH_MAX, "/"); /* where an error is to be found: in a removed directory the kernel looks for nothing */
+		return true;
 	}
+	memcpy(scratch->text, scratch->walked, walk->length + 1);
+	walk->base = scratch->text;
+	walk->base_length = walk->length;
 	return true;
 }
 

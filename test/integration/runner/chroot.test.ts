@@ -28,6 +28,9 @@ const withoutIdentity = (line: string): string =>
     .replace(/^(readlink-fd "\/proc\/)\d+([^"]*").*/, '$1N$2')
     .replace(/( mode 120777 gid \d+) links \d+/, '$1');
 
+/** From asm-generic/fcntl.h. */
+const O_DIRECTORY = 0o200000;
+
 /** Number of random cases: `PATH_CALLS_RUNS=5000 npx vitest run test/integration/runner/chroot.test.ts`. */
 const numRuns = Number(process.env.PATH_CALLS_RUNS ?? 100);
 
@@ -78,6 +81,28 @@ describe.skipIf(jailMissing)(`calls with paths answer as in a chroot${jailMissin
       await compare([...made, ...calls], guests);
     });
     await fc.assert(property.afterEach(clean), { numRuns });
+  });
+
+  it('from a folder that was removed', async () => {
+    for (const side of sides) programs.makeRoot(side);
+    // From linux/openat2.h: none, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT.
+    const opened = [0, 4, 8, 16].flatMap((resolve) =>
+      ['../absolute', '../relative', '..', '../../d/b', '../b/..', './..', '.', 'b'].map(
+        (path): PathCall => ['openat2', 1, 0, path, O_DIRECTORY, 0, resolve],
+      ),
+    );
+    const tree: PathCall[] = [
+      ...['/d', '/d/a', '/d/b'].map((path): PathCall => ['mkdir', path, 0o755]),
+      ['symlink', '/d/b', '/d/absolute'],
+      ['symlink', 'b', '/d/relative'],
+    ];
+    await compare([...tree, ['open', 0, '/d/a', O_DIRECTORY, 0], ['rmdir', '/d/a'], ...opened], []).finally(clean);
+  });
+
+  it('that are wrong in two ways at once: what the kernel finds first', async () => {
+    for (const side of sides) programs.makeRoot(side);
+    const circle: PathCall = ['symlink', '/circle', '/circle'];
+    await compare([circle, ['symlink', '', '/circle/..'], ['symlink', 'x', '/circle/..']], []).finally(clean);
   });
 
   it('in a tree that was unpacked', async () => {

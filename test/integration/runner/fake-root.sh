@@ -48,6 +48,9 @@ t su-file sh -c 'su app -c ": >/tmp/own; mkdir /tmp/own-folder" && test "$(stat 
 t su-refused sh -c '! su app -c "chown root /tmp/own" && ! su app -c "setpriv --reuid 0 true" && su app -c "chmod 600 /tmp/own" && rm -r own own-folder'
 t runuser sh -c 'test "$(runuser -u app -- id -un)" = app'
 t setpriv sh -c 'test "$(setpriv --reuid=app --regid=app --init-groups --bounding-set=-all --no-new-privs id -un)" = app'
+# From its new place the link climbs above the root: it is stored anew, as a file of its own.
+t moved-link sh -c 'mkdir -p d/e && ln -s ../../../x d/e/l && chown -h 7 d/e/l && touch -h -d @5 d/e/l && touch -d @6 d/e && mv d/e e &&
+  test "$(stat -c %u:%Y e/l e | tr "\n" " ")" = "7:5 0:6 " && rm -r d e'
 t groups sh -c 'groupadd -g 4242 crew && usermod -aG crew app && su app -c "id -Gn" | grep -q "^app crew$" && su app -c "touch c; chgrp crew c; stat -c %G c; rm c" | grep -q crew'
 t install sh -c 'install -d -o app -g crew -m 2770 d && install -o app -g crew -m 4750 /bin/true d/f && test "$(stat -c %U:%G:%a d d/f | tr "\n" " ")" = "app:crew:2770 app:crew:4750 "'
 t find sh -c 'test "$(find d -user app -group crew -perm -4000)" = d/f'
