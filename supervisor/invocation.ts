@@ -7,7 +7,6 @@ import type {
 import { ScarError } from '../src/errors.js';
 import { sleep } from '../src/util/sleep.js';
 import { type Budget, divideTime, within } from './budget.js';
-import { FileView } from './container/file-view.js';
 import { type ContainerFolders, makeFolders } from './container/folders.js';
 import type { CachedImage } from './container/image-cache.js';
 import { processSpec } from './container/process-spec.js';
@@ -99,9 +98,8 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
       variables: { function: config.functionVariables, user: config.userVariables, event: options.environment },
       contract: contractValues(requestId, record, folders, inputName),
     });
-    const view = new FileView(image.rootfs, folders.binds, image.links);
     recorder.ended(await recorder.stage('containerMs', 'not-started', () => run(process, invocation)));
-    await recorder.stage('stageOutMs', 'stage-out', () => sendOutputs(input, view, folders, recorder, invocation));
+    await recorder.stage('stageOutMs', 'stage-out', () => sendOutputs(input, folders, recorder, invocation));
   } catch (error) {
     recorder.fail(asFailure(error, 'not-started'));
   } finally {
@@ -165,13 +163,12 @@ async function run(process: ProcessSpec, { house, budget }: Invocation): Promise
 
 async function sendOutputs(
   input: ObjectReference | undefined,
-  view: FileView,
   folders: ContainerFolders,
   recorder: OutcomeRecorder,
   { house, requestId, options, triggered, budget }: Invocation,
 ): Promise<void> {
   const { tmp, request, output } = folders.host;
-  const { files, skipped } = findOutputFiles([tmp, request, output], folders.output, view);
+  const { files, skipped } = findOutputFiles([tmp, request, output], folders.output, folders.view);
   for (const { path, reason } of skipped) house.log.write(`scar: output ${path} is left out: ${reason}\n`);
   const targets = outputTargets(options.output, house.config.spec.output, input);
   const keeps = targets?.length !== 0;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CloudWatchLogsClient, CloudWatchLogsClientConfig } from '@aws-sdk/client-cloudwatch-logs';
@@ -26,6 +26,8 @@ export interface ScarClientOptions {
   imageBucket?: string;
   /** Prefix of everything in that bucket. Default `scar/`. */
   imagePrefix?: string;
+  /** Folder of Docker's `config.json`, for its logins to registries. Default: `DOCKER_CONFIG`, then `~/.docker`. */
+  dockerConfig?: string;
   /** Tag `owner` of functions. Default: `SCAR_OWNER`, then the name of the user who runs this process. */
   owner?: string;
   /** Invocations at once, where a call does not say; AWS's own limits cap it. Default 1,000. */
@@ -52,6 +54,7 @@ export interface ClientConfig {
   readonly roleArn: string | undefined;
   readonly imageBucket: string | undefined;
   readonly imagePrefix: string;
+  readonly dockerConfig: string;
   readonly owner: string;
   readonly concurrency: number;
   readonly sockets: number;
@@ -68,6 +71,7 @@ export const CLIENT_OPTION_NAMES = [
   'roleArn',
   'imageBucket',
   'imagePrefix',
+  'dockerConfig',
   'owner',
   'concurrency',
   'sockets',
@@ -90,6 +94,7 @@ export function resolveConfig(
     roleArn: options.roleArn ?? fromEnvironment('SCAR_ROLE_ARN'),
     imageBucket: options.imageBucket ?? fromEnvironment('SCAR_IMAGE_BUCKET'),
     imagePrefix: options.imagePrefix ?? 'scar/',
+    dockerConfig: options.dockerConfig ?? fromEnvironment('DOCKER_CONFIG') ?? join(homeFolder(), '.docker'),
     owner: options.owner ?? fromEnvironment('SCAR_OWNER') ?? userName(),
     concurrency: options.concurrency ?? 1_000,
     sockets: options.sockets ?? 1_024,
@@ -119,6 +124,7 @@ function validate(config: ClientConfig): void {
   if (typeof config.imagePrefix !== 'string' || !/^$|^[^/].*\/$/.test(config.imagePrefix)) {
     throw new ValidationError('imagePrefix', 'be empty, or end with / and not begin with it', config.imagePrefix);
   }
+  text('dockerConfig', config.dockerConfig);
   text('owner', config.owner);
   integer('concurrency', config.concurrency, { min: 1, max: Number.MAX_SAFE_INTEGER });
   integer('sockets', config.sockets, { min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -143,6 +149,14 @@ function userName(): string {
   } catch {
     // A container's user may have no entry in /etc/passwd.
     return 'unknown';
+  }
+}
+
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
   }
 }
 

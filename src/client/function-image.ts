@@ -43,7 +43,7 @@ export async function resolveFunctionImage(
   text: string,
   platform: Platform,
   options: Pick<FunctionOptions, 'registry' | 'pullFrom'>,
-  signal: AbortSignal,
+  { dockerConfig, signal }: { dockerConfig: string; signal: AbortSignal },
 ): Promise<FunctionImage> {
   const reference = parseReference(text);
   const pullFrom = choosePull(reference, options);
@@ -54,7 +54,7 @@ export async function resolveFunctionImage(
     return { reference, ...found, pullFrom, insecure };
   } catch (error) {
     if (given || reference.type !== 'registry' || options.pullFrom === 'registry' || !wantsLogin(error)) throw error;
-    const kept = await dockerLogin(reference.registry);
+    const kept = await dockerLogin(reference.registry, dockerConfig);
     if (!kept) throw error;
     const found = await openAndResolve(reference, kept, insecure, platform, signal);
     return { reference, ...found, pullFrom: 'bucket', insecure };

@@ -30,6 +30,7 @@ const SPARE = 'request';
 
 /** As programs expect of folders that all users share. */
 const OPEN_MODE = 0o1777;
+const OWN_MODE = 0o755;
 
 /**
  * What one container finds over its image's files: an empty `/tmp` with the request's folder in it, and a `/dev/shm`
@@ -50,6 +51,8 @@ export interface ContainerFolders {
   /** Folder in the container with what the package brings along. */
   extraPayload: string | undefined;
   binds: { host: string; container: string }[];
+  /** All of the container's files. */
+  view: FileView;
 }
 
 /**
@@ -71,9 +74,14 @@ export function makeFolders(
   const renewed = [renewFolder(tmp, OPEN_MODE), renewFolder(shm, OPEN_MODE)];
   const spare = join(folder, SPARE);
   if (existsSync(spare)) renameSync(spare, request);
-  renewed.push(...[request, input, output].map((path) => renewFolder(path, 0o777 & ~process.umask())));
+  renewed.push(...[request, input, output].map((path) => renewFolder(path, OWN_MODE)));
   const imageTmp = new FileView(rootfs, [], links).resolve('/tmp');
   if (imageTmp !== undefined && isFilled(imageTmp)) cpSync(imageTmp, tmp, { recursive: true, verbatimSymlinks: true });
+  const binds = [
+    { host: tmp, container: '/tmp' },
+    { host: shm, container: '/dev/shm' },
+    ...(extraPayload === undefined ? [] : [{ host: extraPayload, container: EXTRA_PAYLOAD }]),
+  ];
   return {
     request: `/tmp/${requestId}`,
     input: `/tmp/${requestId}/${INPUT_FOLDER}`,
@@ -81,11 +89,8 @@ export function makeFolders(
     host: { tmp, request, input, output, undo: join(folder, UNDO_FOLDER), owners: join(folder, OWNERS) },
     renewed: renewed.flatMap((path) => path ?? []),
     extraPayload: extraPayload && EXTRA_PAYLOAD,
-    binds: [
-      { host: tmp, container: '/tmp' },
-      { host: shm, container: '/dev/shm' },
-      ...(extraPayload === undefined ? [] : [{ host: extraPayload, container: EXTRA_PAYLOAD }]),
-    ],
+    binds,
+    view: new FileView(rootfs, binds, links),
   };
 }
 
@@ -126,12 +131,14 @@ function hostFolders(folder: string, requestId: string) {
  */
 function renewFolder(path: string, mode: number): string | undefined {
   const there = lstatSync(path, { throwIfNoEntry: false });
-  if (!there) mkdirSync(path);
-  else if (there.uid !== process.geteuid?.())
-    chownSync(path, process.geteuid?.() ?? there.uid, process.getegid?.() ?? there.gid);
-  // mkdir(2) would take the umask's part away.
+  if (!there) {
+    mkdirSync(path);
+    chmodSync(path, mode); // mkdir(2) would take the umask's part away
+    return undefined;
+  }
+  const { geteuid, getegid } = process;
+  if (geteuid && getegid && there.uid !== geteuid()) chownSync(path, geteuid(), getegid());
   chmodSync(path, mode);
-  if (!there) return undefined;
   const now = new Date();
   utimesSync(path, now, now);
   return path;

@@ -47,8 +47,8 @@ const LOCK = 'lock';
 
 /**
  * Unpacked images, kept while the environment lives: `<folder>/<hex of the manifest's digest>.<runner>/{rootfs,image.json,users/,code/}`;
- * each runner has its own, because links are written for it. One process at a time changes it; an image that a killed process did not finish has no record, and is removed. Others
- * that nobody uses are evicted, longest unused first, when a new one needs the room.
+ * each runner has its own, because links are written for it. One process at a time changes it; an image that a killed process did
+ * not finish has no record, and is removed. Others that nobody uses are evicted, longest unused first, when a new one needs the room.
  */
 export class ImageCache {
   readonly #options: ImageCacheOptions;

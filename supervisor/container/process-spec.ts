@@ -4,7 +4,7 @@ import { join, posix } from 'node:path';
 import { type FunctionSpec, type InvocationOptions, isFakeRoot } from '../../src/contract/index.js';
 import { Failure } from '../failure.js';
 import { type ContractValues, containerEnvironment, type VariableSources } from './environment.js';
-import { FileView } from './file-view.js';
+import type { FileView } from './file-view.js';
 import type { ContainerFolders } from './folders.js';
 import type { CachedImage } from './image-cache.js';
 import { chooseProgram, scriptCommand } from './program.js';
@@ -16,7 +16,7 @@ const SCRIPT_NAME = 'script';
 
 /** What a container's process is made of. */
 export interface ProcessSources {
-  image: Pick<CachedImage, 'rootfs' | 'links' | 'codeCache' | 'config'>;
+  image: Pick<CachedImage, 'rootfs' | 'codeCache' | 'config'>;
   folders: ContainerFolders;
   spec: Pick<FunctionSpec, 'args' | 'imageReference' | 'fakeRoot'>;
   functionScript: Buffer | undefined;
@@ -34,10 +34,9 @@ export interface ProcessSources {
 export function processSpec(sources: ProcessSources): ProcessSpec {
   const { image, folders, spec, options } = sources;
   const config = image.config.config ?? {};
-  const view = new FileView(image.rootfs, folders.binds, image.links);
   const cwd = posix.join('/', config.WorkingDir ?? '');
-  makeWorkingDirectory(cwd, view);
-  const { home, ...user } = imageUser(config.User, view);
+  makeWorkingDirectory(cwd, folders.view);
+  const { home, ...user } = imageUser(config.User, folders.view);
   const program = chooseProgram(options, spec, sources.functionScript, config);
   return {
     rootfs: image.rootfs,

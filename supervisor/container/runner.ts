@@ -25,7 +25,7 @@ export interface ProcessSpec {
 
 /** A user who is shown in place of the real one. */
 export interface Appearance extends User {
-  /** Host path of the file, not there yet, that keeps which owners, modes and devices were given to files. */
+  /** Host path of the file, missing or empty, that keeps which owners, modes and devices were given to files. */
   owners: string;
 }
 

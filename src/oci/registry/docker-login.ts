@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { RegistryError } from '../../errors.js';
@@ -29,15 +28,12 @@ interface DockerConfig {
  * else from the store, else from the file itself; as Docker does it.
  *
  * @param registry - `docker.io`, `ghcr.io`, `localhost:5000`
- * @param environment - `DOCKER_CONFIG` names the folder of `config.json`; default `~/.docker`
+ * @param folder - of `config.json`, e.g. `~/.docker`
  * @returns undefined when there is none
  * @throws RegistryError `registry-denied` when the file or the helper cannot be used
  */
-export async function dockerLogin(
-  registry: string,
-  environment: NodeJS.ProcessEnv = process.env,
-): Promise<RegistryCredentials | undefined> {
-  const file = join(environment.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json');
+export async function dockerLogin(registry: string, folder: string): Promise<RegistryCredentials | undefined> {
+  const file = join(folder, 'config.json');
   const unusable = (reason: string) =>
     new RegistryError('registry-denied', `The login for ${registry} cannot be had from ${file}: ${reason}`, {
       context: { registry },
@@ -46,7 +42,7 @@ export async function dockerLogin(
   const key = registry === DOCKER_HUB ? HUB_KEY : registry;
   const helper = valueFor(config.credHelpers, key) ?? config.credsStore;
   if (helper) {
-    const login = await askHelper(helper, key, environment, unusable);
+    const login = await askHelper(helper, key, unusable);
     if (login) return login;
   }
   const entry = valueFor(config.auths, key);
@@ -87,19 +83,10 @@ function splitLogin(auth: string, unusable: Unusable): RegistryCredentials {
 }
 
 /** Speaks the protocol of https://github.com/docker/docker-credential-helpers: the key in, JSON out. */
-async function askHelper(
-  helper: string,
-  key: string,
-  environment: NodeJS.ProcessEnv,
-  unusable: Unusable,
-): Promise<RegistryCredentials | undefined> {
+async function askHelper(helper: string, key: string, unusable: Unusable): Promise<RegistryCredentials | undefined> {
   const program = `docker-credential-${helper}`;
   if (!/^[\w.-]+$/.test(helper)) throw unusable(`"${helper}" is no name of a credential helper`);
-  const child = spawn(program, ['get'], {
-    env: environment,
-    timeout: HELPER_TIMEOUT_MS,
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
+  const child = spawn(program, ['get'], { timeout: HELPER_TIMEOUT_MS, stdio: ['pipe', 'pipe', 'ignore'] });
   child.stdin.on('error', () => {}); // one that ends before it has read everything says so by its exit code
   child.stdin.end(key);
   const [output, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'close')]).catch(

@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { busyboxMissing } from '../../support/busybox-image.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
 import { registryMissing, skopeoCopy, startRegistry } from '../../support/registry.js';
+import { temporaryFolder } from '../../support/temporary.js';
 
 const missing = registryMissing ?? busyboxMissing;
 const password = 'p:ä ss';
@@ -12,20 +13,18 @@ const hash = '$2b$05$RQG0RM4SNU2HBtMY12W2xeLLQ1RTEXuQg4Y11HbB8fRqzt35UCl8u';
 
 describe.skipIf(missing)(`an image of a registry (${missing ?? "with Docker's logins at hand"})`, () => {
   let local: LocalClient;
-  const { DOCKER_CONFIG } = process.env;
+  let docker: Awaited<ReturnType<typeof temporaryFolder>>;
 
   beforeAll(async () => {
-    local = await startLocalClient();
-    process.env.DOCKER_CONFIG = join(local.folder, 'docker');
-    await mkdir(process.env.DOCKER_CONFIG);
+    docker = await temporaryFolder();
+    local = await startLocalClient({ dockerConfig: docker.path });
   });
   afterAll(async () => {
-    process.env.DOCKER_CONFIG = DOCKER_CONFIG;
-    if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
     await local?.close();
+    await docker?.[Symbol.asyncDispose]();
   });
 
-  const keep = (config: object) => writeFile(join(local.folder, 'docker/config.json'), JSON.stringify(config));
+  const keep = (config: object) => writeFile(join(docker.path, 'config.json'), JSON.stringify(config));
   const privateRegistry = async () => {
     const users = join(local.folder, 'htpasswd');
     await writeFile(users, `me:${hash}\n`);

@@ -1,4 +1,4 @@
-import { userInfo } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { resolveConfig, type ScarClientOptions } from '../../../src/client/config.js';
 import { ValidationError } from '../../../src/errors.js';
@@ -12,6 +12,7 @@ describe('resolveConfig', () => {
       roleArn: undefined,
       imageBucket: undefined,
       imagePrefix: 'scar/',
+      dockerConfig: `${homedir()}/.docker`,
       owner: userInfo().username,
       concurrency: 1_000,
       sockets: 1_024,
@@ -26,6 +27,7 @@ describe('resolveConfig', () => {
       AWS_ENDPOINT_URL: 'http://127.0.0.1:4566',
       SCAR_ROLE_ARN: ROLE,
       SCAR_IMAGE_BUCKET: 'from-environment',
+      DOCKER_CONFIG: '/from/environment',
       SCAR_OWNER: 'somebody',
     };
     expect(resolveConfig({}, environment)).toMatchObject({
@@ -33,6 +35,7 @@ describe('resolveConfig', () => {
       endpoint: 'http://127.0.0.1:4566',
       roleArn: ROLE,
       imageBucket: 'from-environment',
+      dockerConfig: '/from/environment',
       owner: 'somebody',
     });
     expect(resolveConfig({}, { AWS_DEFAULT_REGION: 'us-west-1' }).region).toBe('us-west-1');
@@ -41,6 +44,7 @@ describe('resolveConfig', () => {
       endpoint: 'https://example.com',
       roleArn: `${ROLE}-of-mine`,
       imageBucket: 'of-mine',
+      dockerConfig: '/of/mine',
       owner: 'me',
     };
     expect(resolveConfig(options, environment)).toMatchObject(options);

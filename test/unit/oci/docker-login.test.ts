@@ -1,6 +1,6 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { dockerLogin } from '../../../src/oci/index.js';
 import { temporaryFolder } from '../../support/temporary.js';
 
@@ -10,12 +10,15 @@ describe('the login that docker has kept', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   beforeEach(async () => {
     folder = await temporaryFolder();
+    vi.stubEnv('PATH', `${folder.path}:${process.env.PATH}`);
   });
-  afterEach(() => folder[Symbol.asyncDispose]());
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    return folder[Symbol.asyncDispose]();
+  });
 
   const keep = (text: string) => writeFile(join(folder.path, 'config.json'), text);
-  const login = (registry: string) =>
-    dockerLogin(registry, { DOCKER_CONFIG: folder.path, PATH: `${folder.path}:${process.env.PATH}` });
+  const login = (registry: string) => dockerLogin(registry, folder.path);
 
   /** A credential helper: a program that gets the registry on its standard input. */
   async function helper(name: string, script: string): Promise<void> {
