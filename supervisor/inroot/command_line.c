@@ -141,7 +141,7 @@ static void enter_directory(const char *chdir)
 			return;
 		chdir = "/";
 	}
-	if (text_copy(work.text, PATH_MAX, chdir) < 0 || path_text_to_host(&work, AT_FDCWD, LAST_FOLLOWED, work.path[0]) < 0 ||
+	if (text_copy(work.text, PATH_MAX, chdir) < 0 || path_text_to_reach(&work, AT_FDCWD, LAST_FOLLOWED, work.path[0]) < 0 ||
 	    sys_chdir(work.path[0]) < 0)
 		fail(EXIT_OWN, "--chdir: no such directory", chdir);
 }
@@ -201,10 +201,8 @@ void command_line(int argc, char **argv, char **envp)
 	for (int i = 0; i < view.mounts; i++)
 		if (!text_equal(view.mount[i].host, view.mount[i].guest))
 			mount_point_make(&view.mount[i]);
-	if (namespaces) {
+	if (namespaces)
 		namespaces_enter();
-		work.every_link = false; /* the kernel follows them as the guest will */
-	}
 	enter_directory(chdir);
 
 	struct program program;

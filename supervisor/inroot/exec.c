@@ -82,7 +82,7 @@ static long check_elf(struct scratch *scratch, int fd)
 		error = elf_interpreter(fd, &headers, scratch->text, PATH_MAX);
 	if (error || !scratch->text[0])
 		return error;
-	error = path_text_to_host(scratch, AT_FDCWD, LAST_FOLLOWED, scratch->path[1]);
+	error = path_text_to_reach(scratch, AT_FDCWD, LAST_FOLLOWED, scratch->path[1]);
 	if (error < 0)
 		return error;
 	return sys_faccessat(AT_FDCWD, scratch->path[1], 0);
@@ -130,7 +130,7 @@ static long find_from_host(struct scratch *scratch, struct program *program)
 			if (!error && program->unreachable)
 				error = -ENOENT; /* fs/binfmt_script.c, BINPRM_FLAGS_PATH_INACCESSIBLE */
 			if (!error)
-				error = path_text_to_host(scratch, AT_FDCWD, LAST_FOLLOWED, scratch->path[0]);
+				error = path_text_to_reach(scratch, AT_FDCWD, LAST_FOLLOWED, scratch->path[0]);
 			if (error < 0)
 				return error;
 			continue;
@@ -157,7 +157,7 @@ long exec_find(struct scratch *scratch, enum last last, struct program *program)
 	text_copy(scratch->extra[1], PATH_MAX, scratch->text);
 	if (!scratch->text[0])
 		return -ENOENT;
-	long error = path_text_to_host(scratch, AT_FDCWD, last, scratch->path[0]);
+	long error = path_text_to_reach(scratch, AT_FDCWD, last, scratch->path[0]);
 	if (error < 0)
 		return error;
 	return is_refused(scratch->path[0], last) ? -ELOOP : find_from_host(scratch, program);
@@ -195,7 +195,7 @@ static long find_by_descriptor(struct scratch *scratch, int dir, enum last last,
 		if (text_join(scratch->extra[1], PATH_MAX, scratch->extra[1], "/") < 0 ||
 		    text_join(scratch->extra[1], PATH_MAX, scratch->extra[1], scratch->text) < 0)
 			return -ENAMETOOLONG;
-		error = path_text_to_host(scratch, dir, last, host);
+		error = path_text_to_reach(scratch, dir, last, host);
 		if (error >= 0)
 			error = host[0] == '/' ? 0 : behind_descriptor(scratch, program, dir, host, host);
 	} else if (path_of_descriptor(dir, host, PATH_MAX) < 0 || sys_fstatat(AT_FDCWD, host, &by_path, 0) ||
@@ -341,7 +341,6 @@ int call_exec(struct call *call, const struct rule *rule)
 	char **vector = scratch->vector;
 	size_t mapped = 0;
 
-	scratch->every_link = true; /* the kernel is asked once, and then it is too late */
 	long error = find_program(call, rule, &program);
 	long argc = error ? error : count_arguments(argv);
 	if (argc >= 0 && argc + EXEC_EXTRA > SCRATCH_VECTOR) {

@@ -71,11 +71,11 @@ static void set_process_name(const char *name)
 	sys_close(fd);
 }
 
-/* A program without a path of its own is named as the kernel names it, while its descriptor is open. */
+/* A program without a path of its own, or with one that the next chdir(2) makes wrong, is named as the kernel names its open file. */
 static void set_own_exe(const struct incarnation *incarnation, int fd)
 {
 	view.exe_host = incarnation->host;
-	if (incarnation->close_fd >= 0 && path_of_descriptor(fd, work.extra[0], PATH_MAX) > 0)
+	if ((incarnation->close_fd >= 0 || view.exe_host[0] != '/') && path_of_descriptor(fd, work.extra[0], PATH_MAX) > 0)
 		view.exe_host = view_keep(work.extra[0]);
 	if (!view.exe_host)
 		fail(EXIT_OWN, "path too long", work.extra[0]);
@@ -114,7 +114,7 @@ static struct handover run_guest(uint64_t *stack, const struct incarnation *inca
 	if (incarnation->close_fd >= 0)
 		sys_close(incarnation->close_fd);
 	if (work.text[0]) {
-		if (path_text_to_host(&work, AT_FDCWD, LAST_FOLLOWED, work.path[0]) < 0)
+		if (path_text_to_reach(&work, AT_FDCWD, LAST_FOLLOWED, work.path[0]) < 0)
 			fail(EXIT_CANNOT_RUN, "interpreter not found", work.text);
 		fd = open_program(work.path[0], work.text);
 		load(fd, work.text, &interpreter, NULL);
@@ -151,7 +151,6 @@ struct handover start(uint64_t *stack)
 	struct incarnation incarnation;
 
 	check_page_size(argv + argc + 1);
-	work.every_link = true; /* nobody would try again after the kernel */
 	if (!exec_incarnate(argc, argv, &incarnation))
 		command_line(argc, argv, argv + argc + 1);
 	return run_guest(stack, &incarnation);

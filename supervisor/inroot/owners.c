@@ -15,6 +15,12 @@
 #define HEADER_SIZE PAGE_SIZE
 #define PROBES 16
 
+/*
+ * The whole table is mapped, if little of it is used, and not where the kernel would: between the program and where redirect.c has made its
+ * rooms before. What the cache says of a place is worth nothing where that is taken.
+ */
+#define OUT_OF_THE_WAY (512UL << 20)
+
 struct entry {
 	uint64_t key; /* 0: free */
 	uint64_t owner;
@@ -134,7 +140,8 @@ void owners_open(const char *path)
 	int fd = (int)sys_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	long mapped = sys_mmap(0, HEADER_SIZE + part_start(PARTS) * sizeof(struct entry), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	const uint64_t place = PAGE_DOWN((uint64_t)&table) - OUT_OF_THE_WAY;
+	long mapped = sys_mmap(place, HEADER_SIZE + part_start(PARTS) * sizeof(struct entry), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sys_close(fd);
 	if (mapped < 0)
 		return;

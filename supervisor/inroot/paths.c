@@ -319,6 +319,23 @@ long path_text_to_host(struct scratch *scratch, int dir, enum last last, char *t
 	return result;
 }
 
+long path_text_to_reach(struct scratch *scratch, int dir, enum last last, char *to)
+{
+	const int flags = last == LAST_FOLLOWED ? 0 : AT_SYMLINK_NOFOLLOW;
+	char *text = scratch->extra[0];
+	struct stat stat;
+
+	text_copy(text, PATH_MAX, scratch->text); /* which walk() writes over */
+	long result = path_text_to_host(scratch, dir, last, to);
+	if (result < 0 || sys_fstatat(dir, to, &stat, flags) != -ENAMETOOLONG)
+		return result;
+	text_copy(scratch->text, PATH_MAX, text);
+	scratch->every_link = true;
+	result = path_text_to_host(scratch, dir, last, to);
+	scratch->every_link = false;
+	return result;
+}
+
 /*
  * Copies the path to scratch->text. False if there is none to translate: no path at all (utimensat(fd, NULL, ...)) or an empty one, which mean
  * the descriptor, or one that the kernel will find fault with.

@@ -33,6 +33,11 @@ HIDDEN long path_to_host(struct scratch *scratch, int dir, uint64_t address, enu
 /* The same for a path that is already the runner's, in scratch->text; `to` is always written. */
 HIDDEN long path_text_to_host(struct scratch *scratch, int dir, enum last last, char *to);
 
+/*
+ * The same for who cannot try again after the kernel met a link that it cannot follow (links.h): it is asked before. Uses scratch->extra[0], too.
+ */
+HIDDEN long path_text_to_reach(struct scratch *scratch, int dir, enum last last, char *to);
+
 /* The same, as openat2(2) restricts it: `resolve` are its RESOLVE_* flags. */
 HIDDEN long path_to_host_within(struct scratch *scratch, int dir, uint64_t address, enum last last, uint64_t resolve, char *to);
 

@@ -28,6 +28,7 @@ t dot-dot-relative sh -c 'cd /opt/t && ls ../../../../.. | grep -q abslink && cd
 t dot-dot-in-tree sh -c 'cd /opt/t && test -e ../t/s.sh && test -e ./../../opt//t/./s.sh'
 t getcwd sh -c 'cd /opt/t && test "$(pwd -P)" = /opt/t && test "$(readlink /proc/self/cwd)" = /opt/t'
 t proc-exe sh -c 'case "$(readlink /proc/self/exe)" in /bin/*|/usr/bin/*) ;; *) readlink /proc/self/exe; false;; esac'
+t proc-exe-relative sh -c 'cd /bin && exec ./sh -c "cd / && test /proc/self/exe -ef /bin/sh"'
 t proc-root sh -c 'ls /proc/self/root | grep -q abslink && ! test -e /proc/self/root/host-marker'
 t proc-relative sh -c 'cd / && test -e proc/self/status && ls dev | grep -q null'
 t proc-cmdline sh -c 'tr "\0" " " </proc/self/cmdline | grep -q "^tr"'
