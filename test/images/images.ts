@@ -130,7 +130,7 @@ export async function makeImage(name: ImageName): Promise<string | MemoryImage> 
     return debianImage(join(cache, name), { ...recipe, architecture }, emulated([]));
   }
   const asRoot = ['--numeric-owner', '--owner=0', '--group=0'];
-  const { stdout } = await run('tar', ['-C', await rootFileSystem(name), ...asRoot, '-cf', '-', '.'], {
+  const { stdout } = await run('tar', ['-C', await rootFileSystem(name, '.verbatim'), ...asRoot, '-cf', '-', '.'], {
     encoding: 'buffer',
     maxBuffer: 64 << 20,
   });

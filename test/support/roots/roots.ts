@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Descriptor, ImageSource, ResolvedImage } from '../../../src/oci/index.js';
-import { runnersLinks, unpackImage } from '../../../src/oci/index.js';
+import { type LinkForm, runnersLinks, unpackImage, verbatimLinks } from '../../../src/oci/index.js';
 import { withFileLock } from '../../../src/util/file-lock.js';
 import { removeTree } from '../../../src/util/remove-tree.js';
 import { emulatorMissing } from '../emulator/emulator.js';
@@ -50,20 +50,27 @@ export const arm64RootsMissing: string | undefined =
     ? undefined
     : 'making roots needs the Debian packages gcc-aarch64-linux-gnu and libc6-dev-arm64-cross');
 
+/** How its symbolic links are written: for the runner, or as they are, for the kernel and for others. */
+const LINKS = {
+  '': runnersLinks(['/proc', '/dev', '/sys', '/tmp/REQ1']),
+  '.verbatim': verbatimLinks,
+} as const satisfies Record<string, LinkForm>;
+
 /**
  * A root file system, as the supervisor would have unpacked it: made once for each version of its recipe (this folder),
  * and kept. It belongs to the jail's user. Tests leave it as they found it, or work on a copy.
  */
-export async function rootFileSystem(name: RootName): Promise<string> {
-  const root = join(cache, `${name}-${recipeKey()}`);
+export async function rootFileSystem(name: RootName, links: keyof typeof LINKS = ''): Promise<string> {
+  const made = `${name}-${recipeKey()}`;
+  const root = join(cache, made + links);
   mkdirSync(cache, { recursive: true });
   await withFileLock(join(cache, `${name}.lock`), async () => {
     if (existsSync(root)) return;
-    await removeOthers(name);
+    await removeOlder(name, made);
     const tar = `${root}.tar`;
     try {
       await run(join(recipe, 'build.sh'), [name, tar], { maxBuffer: 64 << 20 });
-      await unpack(tar, `${root}.new`);
+      await unpack(tar, `${root}.new`, LINKS[links]);
       await run('chown', ['-R', '-h', `${JAIL_USER.uid}:${JAIL_USER.gid}`, `${root}.new`]);
       await run('mv', [`${root}.new`, root]);
     } finally {
@@ -84,14 +91,15 @@ function recipeKey(): string {
   return hash.digest('hex').slice(0, 12);
 }
 
-async function removeOthers(name: RootName): Promise<void> {
+async function removeOlder(name: RootName, made: string): Promise<void> {
   for (const entry of readdirSync(cache)) {
-    if (entry.startsWith(`${name}-`)) await removeTree(join(cache, entry));
+    const isOne = entry.startsWith(`${name}-`) && /^[0-9a-f]{12}(\.|$)/.test(entry.slice(name.length + 1));
+    if (isOne && !entry.startsWith(made)) await removeTree(join(cache, entry));
   }
 }
 
 /** Through the real unpacker: what it does to links, modes and devices is part of what the runner finds. */
-async function unpack(tar: string, directory: string): Promise<void> {
+async function unpack(tar: string, directory: string, links: LinkForm): Promise<void> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(tar)) hash.update(chunk);
   const digest = `sha256:${hash.digest('hex')}`;
@@ -112,5 +120,5 @@ async function unpack(tar: string, directory: string): Promise<void> {
     config: { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [digest] } },
     compressedBytes: size,
   };
-  await unpackImage(image, source, directory, { links: runnersLinks(['/proc', '/dev', '/sys', '/tmp/REQ1']) });
+  await unpackImage(image, source, directory, { links });
 }
