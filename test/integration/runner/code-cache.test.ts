@@ -76,6 +76,19 @@ describe.skipIf(missing)(`code that the runner keeps${missing ? ` (${missing})` 
     expect(maps()).toMatch(new RegExp(`r-xp .* ${cache}/[0-9a-f]{16}$`, 'm'));
   });
 
+  it('finds its place free in every start, also where the owners of files are remembered', () => {
+    const owners = join(folder.path, 'owners');
+    const options = ['--user', '0:0', '--owners', owners, '--cache', cache, '/'];
+    const mapped = () =>
+      execFileSync(runner, [...options, '/bin/cat', '/proc/self/maps'], { encoding: 'utf8' }).match(
+        /r-xp .*\/cache\/[0-9a-f]{16}$/gm,
+      )?.length;
+    expect(mapped()).toBeUndefined();
+    const files = mapped();
+    expect(files).toBeGreaterThan(0);
+    expect(Array.from({ length: 60 }, mapped)).toEqual(Array(60).fill(files));
+  });
+
   it('runs the same, wherever it is mapped', () => {
     expect([answer('/code'), answer('/code'), answer('/code')]).toEqual([41, 41, 41]);
     expect(kept(cache).length).toBe(2);
