@@ -20,7 +20,8 @@ int main(int argc, char **argv)
 }
 C
 printf '#include <math.h>\ndouble sum(int n) { double s = 0; for (int i = 1; i <= n; i++) s += sqrt(i); return s; }\n' >sum.c
-printf 'long twice(long n) { long r; __asm__("lea (%%1,%%1), %%0" : "=r"(r) : "r"(n)); return r; }\n' >twice.c
+case $(gcc -dumpmachine) in aarch64*) double='add %0, %1, %1' ;; *) double='lea (%1,%1), %0' ;; esac
+printf 'long twice(long n) { long r; __asm__("%s" : "=r"(r) : "r"(n)); return r; }\n' "$double" >twice.c
 gcc -O2 -Wall -Wextra -g -flto -o main main.c sum.c -lm -pthread
 gcc -O2 -fPIC -shared -o libtwice.so twice.c
 gcc -O2 -static -o static main.c sum.c -lm -pthread 2>/dev/null
