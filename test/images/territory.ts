@@ -7,6 +7,7 @@ const VALUES: Readonly<Record<string, number>> = {
   '--cache': 1,
   '--chdir': 1,
   '--owners': 1,
+  '--renew': 1,
   '--undo': 1,
   '--user': 1,
 };
