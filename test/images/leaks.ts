@@ -119,12 +119,16 @@ function pathsOf(call: TracedCall, cwd: string): string[] {
   const paths = places.flatMap(({ dir, path }) => {
     const text = stringArgument(call.args[path]);
     if (!text) return []; // none, or the descriptor itself
-    return [resolveAgainst(dir === undefined ? cwd : (descriptorPath(call.args[dir]) ?? cwd), text)];
+    const directory = dir === undefined ? cwd : (descriptorPath(call.args[dir]) ?? cwd);
+    // openat2(2): the directory takes the place of the root.
+    return [call.args.some(isInRoot) ? `${directory}/${text}` : resolveAgainst(directory, text)];
   });
   // The kernel follows an absolute target from the host's root.
   const target = call.name.startsWith('symlink') ? stringArgument(call.args[0]) : undefined;
   return target?.startsWith('/') ? [...paths, target] : paths;
 }
+
+const isInRoot = (argument: string) => /\bresolve=[A-Z_|]*RESOLVE_IN_ROOT\b/.test(argument);
 
 /** Not path.join(): where a `..` leads is known only when the links before it are. */
 const resolveAgainst = (directory: string, path: string) => (path.startsWith('/') ? path : `${directory}/${path}`);

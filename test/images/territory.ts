@@ -34,6 +34,8 @@ export class Territory {
     for (let option = args[at]; option?.startsWith('--'); option = args[at]) {
       const value = args[at + 1] ?? '';
       if (option === '--bind') this.#folders.push(value);
+      // The flags that a new folder in it would have are those of the one above.
+      if (option === '--renew') this.#own.push({ path: dirname(value), names: undefined });
       if (option === '--owners' || OWN_FILES[option]) this.#own.push({ path: value, names: OWN_FILES[option] });
       at += 1 + (VALUES[option] ?? 0);
     }
