@@ -20,7 +20,10 @@ describe('paths of a trace', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const place = (text: string) =>
-    text.replaceAll('ROOT', root).replaceAll('TMP', join(folder, 'tmp')).replaceAll('RUN', folder);
+    text
+      .replaceAll(/\bROOT\b/g, root)
+      .replaceAll('TMP', join(folder, 'tmp'))
+      .replaceAll('RUN', folder);
 
   /** Checks the calls of a process that has just become the runner, in the root's /usr; 6 is the supervisor. */
   async function check(...calls: string[]) {
