@@ -98,7 +98,8 @@ export class LeakCheck {
       const isEmulators = this.#emulatorPrefix !== undefined && path.startsWith(`${this.#emulatorPrefix}/`);
       if (!isEmulators) check.paths++;
       const judged = isEmulators ? path.slice(this.#emulatorPrefix?.length) : path;
-      if (!this.#territory?.includes(judged)) check.outside.push(`${call.name} ${path}`);
+      if (!isOnlyRefused(call.name, judged) && !this.#territory?.includes(judged))
+        check.outside.push(`${call.name} ${path}`);
     }
     const opened = descriptorPath(call.result);
     if (opened !== undefined && !this.#territory?.includes(opened)) {
@@ -127,6 +128,10 @@ function pathsOf(call: TracedCall, cwd: string): string[] {
   const target = call.name.startsWith('symlink') ? stringArgument(call.args[0]) : undefined;
   return target?.startsWith('/') ? [...paths, target] : paths;
 }
+
+/** The root's own name, which lies in no directory: the kernel refuses to make, remove or move it, and the runner has it say how (paths.c). */
+const isOnlyRefused = (name: string, path: string) =>
+  path === '/' && /^(mkdir|mknod|rmdir|unlink|rename|link|symlink)/.test(name);
 
 const isInRoot = (argument: string) => /\bresolve=[A-Z_|]*RESOLVE_IN_ROOT\b/.test(argument);
 

@@ -55,6 +55,7 @@ describe('paths of a trace', () => {
     'openat(AT_FDCWD</>, "/dev/stdout", O_WRONLY) = 4<pipe:[1]>',
     'openat(AT_FDCWD</>, "RUN/owners", O_RDWR) = 4<RUN/owners>',
     'openat(5<RUN/folders/shm>, "..", O_RDONLY|O_DIRECTORY) = 6<RUN/folders>',
+    'mkdir("/", 0777) = -1 EEXIST (File exists)',
     'openat2(5<ROOT/usr>, "/bin", {flags=O_PATH, resolve=RESOLVE_NO_XDEV|RESOLVE_IN_ROOT}, 24) = 6<ROOT/usr/bin>',
     'openat(4<RUN/undo>, "journal", O_WRONLY|O_CREAT, 0600) = 5<RUN/undo/journal>',
     'openat(AT_FDCWD</>, "RUN/code/0123456789abcdef.7", O_WRONLY|O_CREAT, 0600) = 5<RUN/code/0123456789abcdef.7>',
@@ -97,6 +98,7 @@ describe('paths of a trace', () => {
     ['bind(3<socket:[1]>, {sa_family=AF_UNIX, sun_path="/run/s"}, 110) = 0', 'bind /run/s'],
     ['rename("bin/a", "/tmp/a") = 0', 'rename /tmp/a'],
     ['sendmmsg(3<socket:[1]>, [{msg_name={sun_path="TMP/s"}}, {msg_name={sun_path="/s"}}], 2, 0) = 2', 'sendmmsg /s'],
+    ['chmod("/", 0700) = -1 EPERM (Operation not permitted)', 'chmod /'],
     ['openat2(5<ROOT/usr>, "/bin", {flags=O_PATH, resolve=RESOLVE_BENEATH}, 24) = -1 EXDEV (Invalid)', 'openat2 /bin'],
     [
       'openat(5<RUN/folders>, "other", O_RDONLY) = 6<RUN/folders/other>',
