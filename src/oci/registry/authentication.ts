@@ -12,8 +12,8 @@ export interface BearerChallenge {
 }
 
 /** Reads a `WWW-Authenticate` header; of several challenges the first that we know. */
-export function parseChallenge(header: string | null): Challenge | undefined {
-  if (header === null) return undefined;
+export function parseChallenge(header: string | undefined): Challenge | undefined {
+  if (header === undefined) return undefined;
   for (const { scheme, parameters } of challenges(header.slice(0, 8192))) {
     const { realm, service, scope } = Object.fromEntries(parameters);
     if (scheme === 'basic') return { scheme };

@@ -1,10 +1,11 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { ImageError, RegistryError, type ScarError } from '../../errors.js';
 import { DOCKER_HUB, formatReference, type RegistryReference } from '../reference.js';
 
 /** One answer that is no success, with as much of its body as an explanation needs. */
 export interface RefusedAnswer {
   status: number;
-  headers: Headers;
+  headers: IncomingHttpHeaders;
   body: string;
   /** What was asked for: `manifest 12`, `blob sha256:...`. */
   what: string;
@@ -94,8 +95,8 @@ function rateLimited(
 }
 
 /** How long an answer asks to wait, in ms: seconds or a date (RFC 9110, section 10.2.3). */
-export function retryAfter(headers: Headers): number | undefined {
-  const value = headers.get('retry-after')?.trim();
+export function retryAfter(headers: IncomingHttpHeaders): number | undefined {
+  const value = headers['retry-after']?.trim();
   if (!value) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const date = Date.parse(value);

@@ -20,8 +20,6 @@ export interface RegistryOptions {
   responseTimeoutMs?: number;
   /** Longest silence in the middle of an answer, in ms. Default 30,000. */
   stallTimeoutMs?: number;
-  /** In place of Node's own, for a proxy for instance. */
-  fetch?: typeof globalThis.fetch;
 }
 
 export type ResolvedRegistryOptions = Required<Omit<RegistryOptions, 'credentials' | 'insecure'>> &
@@ -38,7 +36,6 @@ export function resolveRegistryOptions(registry: string, options: RegistryOption
     maxRetryWaitMs: options.maxRetryWaitMs ?? 60_000,
     responseTimeoutMs: options.responseTimeoutMs ?? 30_000,
     stallTimeoutMs: options.stallTimeoutMs ?? 30_000,
-    fetch: options.fetch ?? globalThis.fetch,
     origin: new URL(`${plain ? 'http' : 'https'}://${host}`).origin,
     ...(options.credentials && { credentials: options.credentials }),
   };

@@ -46,7 +46,7 @@ export class RegistrySource implements ImageSource {
     const accept = [...INDEX_TYPES, ...MANIFEST_TYPES, ...SCHEMA_1_TYPES].join(', ');
     return this.#retrying(what, signal, async () => {
       const answer = await this.#get(`manifests/${name}`, what, { accept }, signal);
-      const mediaType = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
+      const mediaType = (answer.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
       return { mediaType, bytes: await readAtMost(answer, MAX_MANIFEST_BYTES, `${what} of ${this.reference}`) };
     });
   }
@@ -70,14 +70,17 @@ export class RegistrySource implements ImageSource {
         const range: Record<string, string> = done === 0 ? {} : { range: `bytes=${done}-` };
         const answer = await this.#get(`blobs/${descriptor.digest}`, what, range, signal);
         let skip = done - startOf(answer);
-        if (skip < 0) throw badAnswer(this.#reference, `sent another range of ${what} than was asked for`);
+        if (skip < 0) {
+          await answer.discard();
+          throw badAnswer(this.#reference, `sent another range of ${what} than was asked for`);
+        }
         for await (const piece of answer.body) {
           const fresh = skip === 0 ? piece : piece.subarray(Math.min(skip, piece.length));
           skip -= piece.length - fresh.length;
           done += fresh.length;
           if (fresh.length > 0) yield fresh;
         }
-        // fetch takes a body without a length for whole when the connection ends.
+        // A body without a length seems whole when the connection ends.
         if (done >= descriptor.size) return;
         throw new TransportFailure(`the connection ended after ${done} of ${descriptor.size} bytes`, false);
       } catch (error) {
@@ -119,7 +122,10 @@ export class RegistrySource implements ImageSource {
     // Only the registry may ask for a login, not the storage that it redirects to.
     if (answer.status === 401 && answer.origin === this.#options.origin) {
       // Again with a new login: there was none yet, or the token has expired in the middle of a long pull.
-      const authorization = await this.#logIn(answer, used, signal);
+      const authorization = await this.#logIn(answer, used, signal).catch(async (error: unknown) => {
+        await answer.discard();
+        throw error;
+      });
       if (authorization !== undefined) {
         await answer.discard();
         this.#authorization = authorization;
@@ -136,7 +142,7 @@ export class RegistrySource implements ImageSource {
     used: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<string | undefined> {
-    const challenge = parseChallenge(answer.headers.get('www-authenticate'));
+    const challenge = parseChallenge(answer.headers['www-authenticate']);
     if (challenge?.scheme === 'bearer') return this.#token(challenge, signal);
     const { credentials } = this.#options;
     return challenge && credentials && used === undefined ? basicAuthorization(credentials) : undefined;
@@ -168,7 +174,7 @@ const commonHeaders = { 'user-agent': 'scar-client', 'accept-encoding': 'identit
 /** First byte of an answer: from `Content-Range` if it is a part (RFC 9110, section 14.4). */
 function startOf(answer: TransportAnswer): number {
   if (answer.status !== 206) return 0;
-  const start = /^bytes (\d+)-/.exec(answer.headers.get('content-range') ?? '')?.[1];
+  const start = /^bytes (\d+)-/.exec(answer.headers['content-range'] ?? '')?.[1];
   return start === undefined ? Number.POSITIVE_INFINITY : Number(start);
 }
 
