@@ -1,5 +1,6 @@
 import { ImageError, UnsupportedImageError } from '../errors.js';
 import { isDigest } from './digest.js';
+import { excerpt } from './excerpt.js';
 import type { Descriptor, ImageConfig, Manifest } from './image-source.js';
 import {
   CONFIG_TYPES,
@@ -67,7 +68,7 @@ export function parseManifest(bytes: Buffer, contentType: string, where: string)
   }
   if (!MANIFEST_TYPES.includes(mediaType) && document.config === undefined) {
     throw new UnsupportedImageError(
-      `${where} must be an image's manifest or index; it is ${mediaType || 'of no known type'}`,
+      `${where} must be an image's manifest or index; it is ${excerpt(mediaType || 'of no known type')}`,
     );
   }
   return imageManifest(document, mediaType, where);
@@ -76,7 +77,7 @@ export function parseManifest(bytes: Buffer, contentType: string, where: string)
 function imageManifest(document: Partial<Omit<Manifest, 'schemaVersion'>>, mediaType: string, where: string): Manifest {
   const config = descriptor(document.config, `config of ${where}`);
   if (!CONFIG_TYPES.includes(config.mediaType)) {
-    throw new UnsupportedImageError(`${where} must be a container image; its config is ${config.mediaType}`);
+    throw new UnsupportedImageError(`${where} must be a container image; its config is ${excerpt(config.mediaType)}`);
   }
   const layers = descriptors(document.layers, `layers of ${where}`);
   if (layers.length > MAX_LAYERS) {
@@ -86,12 +87,12 @@ function imageManifest(document: Partial<Omit<Manifest, 'schemaVersion'>>, media
     const name = `layer ${index + 1} of ${where}`;
     if (isForeignLayer(layer.mediaType)) {
       throw new UnsupportedImageError(
-        `${name} is a foreign layer (${layer.mediaType}), which registries do not keep: it is part of a Windows image, ` +
+        `${name} is a foreign layer (${excerpt(layer.mediaType)}), which registries do not keep: it is part of a Windows image, ` +
           'or may not be passed on.',
       );
     }
     if (!isLayer(layer.mediaType))
-      throw new UnsupportedImageError(`${name} is ${layer.mediaType}, which is no file system`);
+      throw new UnsupportedImageError(`${name} is ${excerpt(layer.mediaType)}, which is no file system`);
   }
   const own = MANIFEST_TYPES.includes(mediaType) ? mediaType : OCI_MANIFEST;
   return { ...document, mediaType: own, schemaVersion: 2, config, layers };
@@ -128,11 +129,18 @@ function descriptors(value: unknown, where: string): Descriptor[] {
 }
 
 function descriptor(value: unknown, where: string): Descriptor {
-  const { mediaType, digest, size } = (value ?? {}) as Partial<Descriptor>;
-  const sound = typeof mediaType === 'string' && isDigest(digest) && Number.isSafeInteger(size) && (size ?? -1) >= 0;
-  if (sound) return value as Descriptor;
+  const { mediaType, digest, size, platform } = (value ?? {}) as Partial<Descriptor>;
+  const isSize = Number.isSafeInteger(size) && (size ?? -1) >= 0;
+  if (typeof mediaType === 'string' && isDigest(digest) && isSize && isPlatform(platform)) return value as Descriptor;
   throw new ImageError(
     'image-corrupt',
-    `${where} must be a descriptor (mediaType, digest, size); received ${JSON.stringify(value)?.slice(0, 200)}`,
+    `${where} must be a descriptor (mediaType, digest, size, perhaps platform); received ${JSON.stringify(value)?.slice(0, 200)}`,
   );
+}
+
+/** None, or texts: https://github.com/opencontainers/image-spec/blob/main/image-index.md. */
+function isPlatform(platform: unknown): boolean {
+  if (platform === undefined) return true;
+  const { os, architecture, variant = '' } = (platform ?? {}) as Record<string, unknown>;
+  return [os, architecture, variant].every((text) => typeof text === 'string');
 }

@@ -1,6 +1,7 @@
 import { ImageError, UnsupportedImageError } from '../errors.js';
 import { hashFor, sha256 } from './digest.js';
 import { type Index, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseConfig, parseManifest } from './documents.js';
+import { excerpt } from './excerpt.js';
 import type { Descriptor, ImageSource, Manifest, ResolvedImage } from './image-source.js';
 import { OCI_MANIFEST } from './media-types.js';
 import { readVerified, tooLarge } from './verify.js';
@@ -100,7 +101,7 @@ function choosePlatform(index: Index, source: ImageSource, platform: TargetPlatf
 function wrongPlatform(source: ImageSource, platform: TargetPlatform, offered: string[]): UnsupportedImageError {
   const wanted = `${platform.os}/${platform.architecture}`;
   return new UnsupportedImageError(
-    `${source.reference} has no image for ${wanted}; it has ${offered.join(', ') || 'none'}. Build one for it, for ` +
+    `${source.reference} has no image for ${wanted}; it has ${excerpt(offered.join(', '), 400) || 'none'}. Build one for it, for ` +
       `example: docker buildx build --platform ${wanted}`,
     { context: { platform: wanted, offered } },
   );

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ImageError, RegistryError, type ScarError } from '../../errors.js';
+import { excerpt } from '../excerpt.js';
 import { DOCKER_HUB, formatReference, type RegistryReference } from '../reference.js';
 
 /** One answer that is no success, with as much of its body as an explanation needs. */
@@ -108,8 +109,7 @@ function registrySaid(body: string): string {
   try {
     const first = (JSON.parse(body) as { errors?: { code?: unknown; message?: unknown }[] }).errors?.[0];
     const text = [first?.code, first?.message].filter((part) => typeof part === 'string' && part !== '').join(': ');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: what a registry says must not control a terminal
-    return text === '' ? '' : `, ${text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').slice(0, 200)}`;
+    return text === '' ? '' : `, ${excerpt(text, 200)}`;
   } catch {
     return '';
   }

@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { ScarError } from '../../../src/errors.js';
 import { unpackImage } from '../../../src/oci/index.js';
 import { digestOf, MemoryImage } from '../../support/memory-image.js';
+import { content, item, layer, path, whiteout } from '../../support/oci/layer-arbitraries.js';
 import { type TarItem, tar } from '../../support/tar.js';
 import { temporaryFolder } from '../../support/temporary.js';
 import { readTree } from '../../support/tree.js';
@@ -14,17 +15,7 @@ import { readTree } from '../../support/tree.js';
 // Hundreds of unpacked images, on a machine that may do other things besides.
 vi.setConfig({ testTimeout: 180_000 });
 
-/** Few names, so that entries meet; and some that need PAX or GNU headers, or quoting. */
-const name = fc.oneof(
-  { weight: 8, arbitrary: fc.constantFrom('a', 'b', 'c') },
-  { weight: 1, arbitrary: fc.constantFrom('ä ö', 'n'.repeat(120), '.h', '-x', 'a\\b', '$(x)') },
-);
-const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
 const mtime = fc.integer({ min: 0, max: 2_000_000_000 });
-const content = fc.oneof(
-  fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
-  fc.integer({ min: 500, max: 2000 }).map((length) => Buffer.alloc(length, 'x')),
-);
 
 describe('a tree that GNU tar packed', () => {
   const files = fc.dictionary(path, fc.record({ content, mode: fc.integer({ min: 0o600, max: 0o777 }), mtime }), {
@@ -65,26 +56,6 @@ function makeTree(root: string, tree: Record<string, { content: Buffer; mode: nu
     utimesSync(target, entry.mtime, entry.mtime);
   }
 }
-
-const whiteout = fc.constantFrom('.wh.a', '.wh.b', '.wh.c', '.wh..wh..opq');
-const target = fc.oneof(
-  path,
-  fc.constantFrom('..', '../..', '../../../outside', '/', '/outside', 'a/../..', 'a/../../b', '.'),
-);
-const item: fc.Arbitrary<TarItem> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ name: path, content }) },
-  { weight: 3, arbitrary: fc.record({ name: path, type: fc.constant('5'), mode: fc.integer({ min: 0, max: 0o777 }) }) },
-  { weight: 4, arbitrary: fc.record({ name: path, type: fc.constant('2'), linkName: target }) },
-  { weight: 2, arbitrary: fc.record({ name: path, type: fc.constant('1'), linkName: path }) },
-  { weight: 1, arbitrary: fc.record({ name: path, type: fc.constantFrom('3', '4', '6') }) },
-  {
-    weight: 2,
-    arbitrary: fc.tuple(fc.array(name, { maxLength: 2 }), whiteout).map(([parts, base]) => ({
-      name: [...parts, base].join('/'),
-    })),
-  },
-);
-const layer = fc.array(item, { maxLength: 15 });
 
 describe('layers of any entries in any order', () => {
   it('never touch what is outside, never lead there, and are whole or not there at all', async () => {
