@@ -7,9 +7,10 @@
 /* Flags that tell how the file system keeps a folder: not the owner's to change. */
 #define FLAGS_OF_STORAGE (FS_INDEX_FL | FS_EXTENT_FL | FS_INLINE_DATA_FL | FS_ENCRYPT_FL | FS_VERITY_FL)
 
+/* ENOSYS is what QEMU's user mode answers to an ioctl(2) that it does not know. */
 static bool is_unsupported(long error)
 {
-	return error == -ENOTTY || error == -EOPNOTSUPP;
+	return error == -ENOTTY || error == -EOPNOTSUPP || error == -ENOSYS;
 }
 
 /* Lists of access rights are attributes, too (acl(5)). Those of security modules come with the folder. */
