@@ -92,9 +92,16 @@ export class LeakCheck {
     else this.#supervisor.delete(child);
   }
 
+  /** QEMU asks whether a path leads to /proc, by realpath(3), which reads every folder on the way as if it were a link. */
+  #isEmulatorsRealPath({ name, result }: TracedCall, path: string): boolean {
+    const isWay = name === 'readlink' && result.startsWith('-1 EINVAL') && this.#territory?.isAbove(path) === true;
+    return isWay && this.#emulatorPrefix !== undefined;
+  }
+
   #judge(call: TracedCall, check: PathCheck): void {
     const cwd = this.#directories.of(call);
     for (const path of pathsOf(call, cwd)) {
+      if (this.#isEmulatorsRealPath(call, path)) continue;
       const isEmulators = this.#emulatorPrefix !== undefined && path.startsWith(`${this.#emulatorPrefix}/`);
       if (!isEmulators) check.paths++;
       const judged = isEmulators ? path.slice(this.#emulatorPrefix?.length) : path;

@@ -54,6 +54,11 @@ export class Territory {
     return answer;
   }
 
+  /** Whether a path is a folder on the way to one that may be reached. */
+  isAbove(path: string): boolean {
+    return this.#folders.some((folder) => folder.startsWith(`${path}/`));
+  }
+
   #holds(path: string): boolean {
     return (
       isSystem(path) ||
