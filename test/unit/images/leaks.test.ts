@@ -72,6 +72,25 @@ describe('paths of a trace', () => {
     expect(await check(...calls)).toEqual({ paths: 0, outside: [] });
   });
 
+  it("leaves an emulator what it asks of the folders on the way, and looks at the guest's paths below its own folder", async () => {
+    await check();
+    const log = join(folder, 'log');
+    const leaks = new LeakCheck(log, '/inroot', '/emulator');
+    await leaks.check();
+    const calls = [
+      '7 readlink("RUN", 0x7ffc, 1023) = -1 EINVAL (Invalid argument)',
+      '7 readlink("RUN", "/elsewhere", 1023) = 10',
+      '7 stat("RUN", 0x7ffc) = 0',
+      '7 readlink("RUN/other", 0x7ffc, 1023) = -1 EINVAL (Invalid argument)',
+      `7 stat("/emulator${root}/etc", 0x7ffc) = -1 ENOENT (No such file or directory)`,
+      '7 stat("/emulator/etc", 0x7ffc) = -1 ENOENT (No such file or directory)',
+    ];
+    appendFileSync(log, place(calls.map((call) => `${call}\n`).join('')));
+    const { paths, outside } = await leaks.check();
+    const found = ['readlink RUN', 'stat RUN', 'readlink RUN/other', 'stat /emulator/etc'];
+    expect({ paths, outside }).toEqual({ paths: 3, outside: found.map(place) });
+  });
+
   it('reads a log that grows', async () => {
     await check();
     const log = join(folder, 'log');
