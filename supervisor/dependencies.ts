@@ -34,7 +34,7 @@ export function dependencies(config: Config, log: Writable): Dependencies {
       store ??= makeStore(config);
       return store;
     },
-    openImage: () => openImage(config, own.store),
+    openImage: () => openImage(config, own.store, log),
     runner: () => {
       runner ??= makeRunner(config, scratch, log);
       return runner;
@@ -56,9 +56,11 @@ async function makeStore({ customEndpoint }: Config): Promise<ObjectStore> {
   return objectStore(new S3Client({ followRegionRedirects: true, forcePathStyle: customEndpoint }));
 }
 
-async function openImage({ spec }: Config, store: Dependencies['store']): Promise<ImageSource> {
+async function openImage({ spec }: Config, store: Dependencies['store'], log: Writable): Promise<ImageSource> {
   const { imageLocation: location, imageReference, imageDigest } = spec;
   if (location.type === 's3') return new S3ImageSource(await store(), location, imageReference, imageDigest);
   const oci = await import('../src/oci/index.js');
-  return oci.openImage(location.reference, location.insecure === undefined ? {} : { insecure: location.insecure });
+  const { reference, insecure, mirrors: hosts = [] } = location;
+  const warn = (message: string) => void log.write(`scar: ${message}\n`);
+  return oci.openImage(reference, { ...(insecure !== undefined && { insecure }), mirrors: { hosts, warn } });
 }

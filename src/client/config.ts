@@ -6,6 +6,7 @@ import type { CloudWatchLogsClient, CloudWatchLogsClientConfig } from '@aws-sdk/
 import type { LambdaClient, LambdaClientConfig } from '@aws-sdk/client-lambda';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { ValidationError } from '../errors.js';
+import { atMirror, parseReference, type RegistryReference } from '../oci/index.js';
 import type { Logger } from './events.js';
 import { bucketName, integer, knownOptions, optionalString, text } from './validate.js';
 
@@ -28,6 +29,11 @@ export interface ScarClientOptions {
   imagePrefix?: string;
   /** Folder of Docker's `config.json`, for its logins to registries. Default: `DOCKER_CONFIG`, then `~/.docker`. */
   dockerConfig?: string;
+  /**
+   * Registries that have copies of another one's images, and are asked first, in this order, here and by the functions:
+   * `{ 'docker.io': ['mirror.gcr.io', 'harbor.example.org/dockerhub'] }`. A registry's login is not shown to its mirrors. Default: none.
+   */
+  registryMirrors?: Readonly<Record<string, readonly string[]>>;
   /** Tag `owner` of functions. Default: `SCAR_OWNER`, then the name of the user who runs this process. */
   owner?: string;
   /** Invocations at once, where a call does not say; AWS's own limits cap it. Default 1,000. */
@@ -55,6 +61,7 @@ export interface ClientConfig {
   readonly imageBucket: string | undefined;
   readonly imagePrefix: string;
   readonly dockerConfig: string;
+  readonly registryMirrors: Readonly<Record<string, readonly string[]>>;
   readonly owner: string;
   readonly concurrency: number;
   readonly sockets: number;
@@ -72,6 +79,7 @@ export const CLIENT_OPTION_NAMES = [
   'imageBucket',
   'imagePrefix',
   'dockerConfig',
+  'registryMirrors',
   'owner',
   'concurrency',
   'sockets',
@@ -95,6 +103,7 @@ export function resolveConfig(
     imageBucket: options.imageBucket ?? fromEnvironment('SCAR_IMAGE_BUCKET'),
     imagePrefix: options.imagePrefix ?? 'scar/',
     dockerConfig: options.dockerConfig ?? fromEnvironment('DOCKER_CONFIG') ?? join(homeFolder(), '.docker'),
+    registryMirrors: Object.freeze({ ...options.registryMirrors }),
     owner: options.owner ?? fromEnvironment('SCAR_OWNER') ?? userName(),
     concurrency: options.concurrency ?? 1_000,
     sockets: options.sockets ?? 1_024,
@@ -125,6 +134,7 @@ function validate(config: ClientConfig): void {
     throw new ValidationError('imagePrefix', 'be empty, or end with / and not begin with it', config.imagePrefix);
   }
   text('dockerConfig', config.dockerConfig);
+  mirrors(config.registryMirrors);
   text('owner', config.owner);
   integer('concurrency', config.concurrency, { min: 1, max: Number.MAX_SAFE_INTEGER });
   integer('sockets', config.sockets, { min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -134,6 +144,28 @@ function validate(config: ClientConfig): void {
   knownOptions(config.clients, ['lambda', 's3', 'logs'], 'clients');
   optionalString('supervisorDirectory', config.supervisorDirectory);
 }
+
+function mirrors(registryMirrors: ClientConfig['registryMirrors']): void {
+  const form = "be like { 'docker.io': ['mirror.gcr.io', 'harbor.example.org/dockerhub'] }";
+  for (const [registry, hosts] of Object.entries(registryMirrors)) {
+    const sound = Array.isArray(hosts) && isRegistry(registry) && hosts.every((host) => isMirror(host));
+    if (!sound) throw new ValidationError('registryMirrors', form, { [registry]: hosts });
+  }
+}
+
+function isRegistry(name: string): boolean {
+  return isMirror(name) && !name.includes('/');
+}
+
+function isMirror(host: unknown): boolean {
+  try {
+    return typeof host === 'string' && atMirror(host, anyImage).repository !== '';
+  } catch {
+    return false;
+  }
+}
+
+const anyImage = parseReference('x/y') as RegistryReference;
 
 function urlProtocol(url: string): string {
   try {

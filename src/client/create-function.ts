@@ -62,10 +62,7 @@ export function createFunction(context: ClientContext, options: CreateFunctionOp
     await refuseMissingBuckets(context, options, signal);
     const progress = reporter(context, name);
     progress('resolve-image', `Resolving ${options.image}`);
-    const found = await resolveFunctionImage(options.image, PLATFORMS[architecture], options, {
-      dockerConfig: context.config.dockerConfig,
-      signal,
-    });
+    const found = await resolveFunctionImage(options.image, PLATFORMS[architecture], options, context, signal);
     const undo = new Rollback();
     try {
       const imageLocation = await publish(context, name, found, { roleArn, undo, signal });

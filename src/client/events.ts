@@ -36,6 +36,7 @@ export interface WarningEvent {
   code:
     | 'concurrency-capped'
     | 'concurrency-unknown'
+    | 'mirror-passed-over'
     | 'preheat-incomplete'
     | 'rollback-incomplete'
     | 'image-cleanup-incomplete';

@@ -43,21 +43,28 @@ export async function resolveFunctionImage(
   text: string,
   platform: Platform,
   options: Pick<FunctionOptions, 'registry' | 'pullFrom'>,
-  { dockerConfig, signal }: { dockerConfig: string; signal: AbortSignal },
+  context: Pick<ClientContext, 'config' | 'notify'>,
+  signal: AbortSignal,
 ): Promise<FunctionImage> {
   const reference = parseReference(text);
   const pullFrom = choosePull(reference, options);
   const { username, password, insecure } = options.registry ?? {};
   const given = username !== undefined && password !== undefined ? { username, password } : undefined;
+  const open = async (credentials: RegistryCredentials | undefined) => {
+    const source = openImage(reference, {
+      ...(credentials && { credentials }),
+      ...(insecure !== undefined && { insecure }),
+      mirrors: { hosts: mirrorsOf(reference, context.config), warn: (message) => warnOfMirror(context, message) },
+    });
+    return resolveOrClose(source, platform, signal);
+  };
   try {
-    const found = await openAndResolve(reference, given, insecure, platform, signal);
-    return { reference, ...found, pullFrom, insecure };
+    return { reference, ...(await open(given)), pullFrom, insecure };
   } catch (error) {
     if (given || reference.type !== 'registry' || options.pullFrom === 'registry' || !wantsLogin(error)) throw error;
-    const kept = await dockerLogin(reference.registry, dockerConfig);
+    const kept = await dockerLogin(reference.registry, context.config.dockerConfig);
     if (!kept) throw error;
-    const found = await openAndResolve(reference, kept, insecure, platform, signal);
-    return { reference, ...found, pullFrom: 'bucket', insecure };
+    return { reference, ...(await open(kept)), pullFrom: 'bucket', insecure };
   }
 }
 
@@ -66,17 +73,19 @@ function wantsLogin(error: unknown): boolean {
   return error instanceof ScarError && ['registry-denied', 'registry-rate-limited'].includes(error.code);
 }
 
-async function openAndResolve(
-  reference: ImageReference,
-  credentials: RegistryCredentials | undefined,
-  insecure: boolean | undefined,
+function mirrorsOf(reference: ImageReference, { registryMirrors }: ClientConfig): readonly string[] {
+  return (reference.type === 'registry' && registryMirrors[reference.registry]) || [];
+}
+
+function warnOfMirror({ notify }: Pick<ClientContext, 'notify'>, message: string): void {
+  notify.warning({ code: 'mirror-passed-over', message, context: {} });
+}
+
+async function resolveOrClose(
+  source: ImageSource,
   platform: Platform,
   signal: AbortSignal,
 ): Promise<Pick<FunctionImage, 'source' | 'image'>> {
-  const source = openImage(reference, {
-    ...(credentials && { credentials }),
-    ...(insecure !== undefined && { insecure }),
-  });
   try {
     return { source, image: await resolveImage(source, platform, signal) };
   } catch (error) {
@@ -100,7 +109,13 @@ export async function publishImage(
 ): Promise<ImageLocation> {
   if (pullFrom === 'registry' && reference.type === 'registry') {
     const pinned = formatReference({ ...reference, digest: image.digest });
-    return { type: 'registry', reference: pinned, ...(insecure !== undefined && { insecure }) };
+    const mirrors = [...mirrorsOf(reference, context.config)];
+    return {
+      type: 'registry',
+      reference: pinned,
+      ...(insecure !== undefined && { insecure }),
+      ...(mirrors.length > 0 && { mirrors }),
+    };
   }
   const { undo, signal } = options;
   const region = await context.region();

@@ -129,10 +129,7 @@ async function updateCode(update: Update): Promise<Record<string, string>> {
 
 async function findImage(update: Update, image: string, platform: Platform): Promise<FunctionImage> {
   report(update, 'resolve-image', `Resolving ${image}`);
-  return await resolveFunctionImage(image, platform, update.options, {
-    dockerConfig: update.context.config.dockerConfig,
-    signal: update.signal,
-  });
+  return await resolveFunctionImage(image, platform, update.options, update.context, update.signal);
 }
 
 async function changedSpec(

@@ -29,8 +29,8 @@ export const isFakeRoot = ({ fakeRoot = true }: Pick<FunctionSpec, 'fakeRoot'>):
 
 /** Where the environments fetch the image's blobs from. */
 export type ImageLocation =
-  /** A registry, by pinned reference: `registry/repository@sha256:...`. */
-  | { type: 'registry'; reference: string; insecure?: boolean }
+  /** A registry, by pinned reference: `registry/repository@sha256:...`; its mirrors are asked first. */
+  | { type: 'registry'; reference: string; insecure?: boolean; mirrors?: string[] }
   /** Blobs that the client uploaded: `<prefix>blobs/sha256/<hex>`, the layout of an OCI image layout. */
   | { type: 's3'; bucket: string; prefix: string };
 

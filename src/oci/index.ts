@@ -11,6 +11,7 @@ export {
   type RegistryReference,
 } from './reference.js';
 export { dockerLogin } from './registry/docker-login.js';
+export { atMirror, type Mirrors } from './registry/mirrors.js';
 export type { RegistryCredentials, RegistryOptions } from './registry/options.js';
 export { imageBlobs, manifestDescriptor, resolveImage, type TargetPlatform } from './resolve.js';
 export { type LinkForm, runnersLinks, verbatimLinks } from './rootfs/link-target.js';

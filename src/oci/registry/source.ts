@@ -14,7 +14,7 @@ const MAX_TOKEN_BYTES = 1024 * 1024;
 /** A blob that goes on by this much has not failed in vain: attempts are counted anew. */
 const PROGRESS_BYTES = 1024 * 1024;
 /** Pieces that arrive ahead while the ones before are unpacked. */
-const READ_AHEAD_BYTES = 1024 * 1024;
+export const READ_AHEAD_BYTES = 1024 * 1024;
 
 /**
  * The pull side of the OCI distribution specification

@@ -45,6 +45,7 @@ describe('resolveConfig', () => {
       roleArn: `${ROLE}-of-mine`,
       imageBucket: 'of-mine',
       dockerConfig: '/of/mine',
+      registryMirrors: { 'docker.io': ['mirror.gcr.io', 'localhost:5000/hub'] },
       owner: 'me',
     };
     expect(resolveConfig(options, environment)).toMatchObject(options);
@@ -61,6 +62,14 @@ describe('resolveConfig', () => {
     ['a Region with a space', { region: 'eu west' }, /^region must be the name of a Region/],
     ['an endpoint without a scheme', { endpoint: 'localhost:4566' }, /^endpoint must be an http or https URL/],
     ['a role that is a name', { roleArn: 'scar' }, /^roleArn must be the ARN of an IAM role/],
+    [
+      'a mirror as a URL',
+      { registryMirrors: { 'docker.io': ['https://m.example'] } },
+      /^registryMirrors must be like \{ 'docker.io'/,
+    ],
+    ['a mirror without a dot', { registryMirrors: { 'docker.io': ['mirror'] } }, /^registryMirrors must be like/],
+    ['mirrors of no registry', { registryMirrors: ['m.example'] }, /^registryMirrors must be like/],
+    ['mirrors that are no list', { registryMirrors: { 'docker.io': 'm.example' } }, /^registryMirrors must be like/],
     ['a bucket as a URL', { imageBucket: 's3://b' }, /^imageBucket must be the name of a bucket/],
     ['a prefix without a slash', { imagePrefix: 'scar' }, /^imagePrefix must be empty, or end with \//],
     ['no owner', { owner: '' }, /^owner must be a string that is not empty/],
