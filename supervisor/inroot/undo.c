@@ -221,13 +221,29 @@ static int open_flags(const struct call *call, const struct rule *rule)
 	return guest_read(&how, call->arg[rule->change_argument], sizeof how) ? -1 : (int)how.flags;
 }
 
+static bool opens_to_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+/* A link on the way would lead to the file that was kept and not to its copy (/proc/self/fd), or elsewhere by then. */
+static void open_at(struct call *call, const struct rule *rule, const struct place *place)
+{
+	char *path = call->scratch->path[0];
+
+	if (!place->linked || text_ends(path, "/"))
+		return;
+	text_copy(path, PATH_MAX, place->path);
+	call->arg[rule->path[0].path] = (uint64_t)path;
+}
+
 /* open(2), openat(2), openat2(2), creat(2) */
 static long before_open(struct call *call, const struct rule *rule)
 {
 	const int flags = open_flags(call, rule);
 	const bool exclusive = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
-	const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
-	char *path = call->scratch->path[0];
+	const bool writes = opens_to_write(flags);
+	const char *path = call->scratch->path[0];
 	struct place place;
 
 	if (flags < 0 || (flags & (O_PATH | __O_TMPFILE)) || !(writes || (flags & O_CREAT)))
@@ -237,17 +253,16 @@ static long before_open(struct call *call, const struct rule *rule)
 		return 0;
 	if (!place.exists && (flags & O_CREAT)) {
 		call->scratch->after = AFTER_OPEN;
+		open_at(call, rule, &place);
+		/* What somebody else makes there meanwhile may be a name of the image's. */
+		if (rule->change == CHANGE_OPENS)
+			call->arg[rule->change_argument] |= O_EXCL;
 		return keep_name(&place);
 	}
 	if (exclusive || !writes || !holds_old_content(&place))
 		return 0;
-	long error = keep_written(&place, flags & O_TRUNC);
-	if (error || !place.linked)
-		return error;
-	/* A link of /proc/self/fd would lead to the file that was kept, and not to its copy. */
-	text_copy(path, PATH_MAX, place.path);
-	call->arg[rule->path[0].path] = (uint64_t)path;
-	return 0;
+	open_at(call, rule, &place);
+	return keep_written(&place, flags & O_TRUNC);
 }
 
 /* What is open on a descriptor, if that has a name in the root. */
@@ -364,6 +379,23 @@ long undo_before(struct call *call, const struct rule *rule)
 		break;
 	}
 	return 0;
+}
+
+bool undo_missed(const struct call *call, const struct rule *rule, int flags, long result)
+{
+	struct place place;
+
+	if (!view.undo[0] || rule->change != CHANGE_OPENS)
+		return false;
+	if (result == -EEXIST)
+		return !(flags & O_EXCL) && (call->arg[rule->change_argument] & O_EXCL);
+	if (result < 0 || (flags & (O_PATH | O_TRUNC)) || (flags & O_ACCMODE) == O_RDONLY || call->scratch->after == AFTER_OPEN)
+		return false;
+	place.in_root = place.exists = find_descriptor(call->scratch, (int)result, &place);
+	if (!place.exists || !holds_old_content(&place))
+		return false;
+	sys_close((int)result);
+	return true;
 }
 
 void undo_after(const struct call *call, const struct rule *rule, long result)

@@ -17,6 +17,12 @@
  */
 HIDDEN long undo_before(struct call *call, const struct rule *rule);
 
+/*
+ * Whether somebody else changed what the path of an open leads to, after it was looked at: then nothing is open, and the call is to be made anew as it was
+ * asked for, with these flags.
+ */
+HIDDEN bool undo_missed(const struct call *call, const struct rule *rule, int flags, long result);
+
 /* Follows when the call was performed, and succeeded. */
 HIDDEN void undo_after(const struct call *call, const struct rule *rule, long result);
 

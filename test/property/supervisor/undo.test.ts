@@ -80,6 +80,16 @@ describe.skipIf(missing)(`changes in a rootfs (${missing ?? 'by containers'})`, 
     });
   }
 
+  it('are taken back where others change what a path leads to while it is opened', () => {
+    const before = readTree(rootfs);
+    const moving = 'i=0; while [ $i -lt 300 ]; do ln -f d/h dangling; ln -sf nowhere dangling; i=$((i+1)); done';
+    const writing = 'while [ ! -e /tmp/done ]; do echo x >>chain; echo y >>dangling; done';
+    run('race', `( ${moving}; : >/tmp/done ) & ( ${writing} ) & ( ${writing} ) & wait; exit 0`, true);
+    undoChanges(join(folder, 'race'), images);
+    removeTreeSync(join(folder, 'race'));
+    expect(Object.fromEntries(readTree(rootfs))).toEqual(Object.fromEntries(before));
+  });
+
   it('are taken back, whatever they were', () => {
     const before = readTree(rootfs);
     let containers = 0;
