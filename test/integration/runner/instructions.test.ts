@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { elfFiles } from '../../support/elf.js';
+import { compile } from '../../support/inroot/compile.js';
 import { InstructionChecker } from '../../support/inroot/instructions.js';
 import { isInstalled } from '../../support/installed.js';
 import { ROOTS, type RootName, rootFileSystem, rootsMissing } from '../../support/roots/roots.js';
@@ -35,5 +36,13 @@ describe.skipIf(missing)(`instructions of real programs${missing ? ` (${missing}
       if (!WITH_TABLES.test(file)) expect(report.lengths.examples, file).toEqual([]);
     }
     expect(redirected).toBeGreaterThan(200);
+  });
+
+  it('are left alone where a constant has the bytes of a system call', async () => {
+    await using folder = await temporaryFolder();
+    const library = (...flags: string[]) =>
+      compile('constants', folder.path, { flags: ['-shared', '-nostdlib', ...flags] });
+    expect(await checker.redirects(library('-DSYSTEM_CALL'))).toBe(true);
+    expect(await checker.redirects(library())).toBe(false);
   });
 });

@@ -37,6 +37,9 @@
 /* How many bytes before it must: at most this, as further away the decoder may still be out of step. */
 #define LOOK_BACK 40
 
+/* Who comes from bytes that are no code, and closer to the site than this, may be out of step: a constant can hold a `syscall`'s bytes. */
+#define IN_STEP 16
+
 /* How far around a site jumps to it are looked for: far enough for the functions around system calls. */
 #define JUMP_SEARCH 1024
 
@@ -102,9 +105,13 @@ static bool reads_as_code(const uint8_t *from, const uint8_t *site, const uint8_
 	return true;
 }
 
-/* One run of the decoder up to the site: where instructions began, as bits (bit n: n bytes before it). 0 if none ends at the site. */
+/*
+ * One run of the decoder up to the site: where instructions began, as bits (bit n: n bytes before it). 0 if none ends at the site, or if it
+ * came into step too late to tell.
+ */
 static uint64_t run_up(const uint8_t *at, const uint8_t *site, const uint8_t *end)
 {
+	const uint8_t *broken = at - IN_STEP;
 	uint64_t bits = 1; /* the site itself */
 
 	while (at < site) {
@@ -114,11 +121,11 @@ static uint64_t run_up(const uint8_t *at, const uint8_t *site, const uint8_t *en
 		if (decode(at, end, &instruction)) {
 			at += instruction.length;
 		} else {
-			at++;
+			broken = at++;
 			bits = 1;
 		}
 	}
-	return at == site ? bits : 0;
+	return at == site && site - broken > IN_STEP ? bits : 0;
 }
 
 /*

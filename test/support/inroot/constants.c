@@ -1,0 +1,22 @@
+/*
+ * Code as GHC makes it where it lies at 84 MB and more: addresses that are stored as constants hold the bytes of a `syscall`, 0f 05. With
+ * -DSYSTEM_CALL, syscall(3) of a libc in its place.
+ */
+#define STORE(opcode, low) ".byte 0x49, " opcode ", " low ", 0xfc, 0xff, 0xff\n"
+
+__asm__(".globl constants\n"
+	".type constants, @function\n"
+	"constants:\n"
+	".cfi_startproc\n"
+#ifdef SYSTEM_CALL
+	"mov %rdi, %rax\n mov %rsi, %rdi\n mov %rdx, %rsi\n mov %rcx, %rdx\n mov %r8, %r10\n mov %r9, %r8\n mov 8(%rsp), %r9\n"
+	"syscall\n"
+#else
+	STORE("0x89, 0xb4, 0x24", "0x10") STORE("0x8d, 0x94, 0x24", "0x88") STORE("0x89, 0x94, 0x24", "0x18")
+	STORE("0x8d, 0x94, 0x24", "0xe8") STORE("0x89, 0x94, 0x24", "0x20") STORE("0x89, 0x8c, 0x24", "0x28")
+	STORE("0x8d, 0x8c, 0x24", "0xb8") STORE("0x89, 0x8c, 0x24", "0x30")
+	STORE("0xc7, 0x84, 0x24", "0x38") ".byte 0x70, 0x44, 0x0f, 0x05\n" /* movq $0x50f4470, -0x3c8(%r12) */
+	STORE("0x89, 0xb4, 0x24", "0x48")
+#endif
+	"ret\n"
+	".cfi_endproc\n");
