@@ -103,7 +103,7 @@ export function resolveConfig(
     imageBucket: options.imageBucket ?? fromEnvironment('SCAR_IMAGE_BUCKET'),
     imagePrefix: options.imagePrefix ?? 'scar/',
     dockerConfig: options.dockerConfig ?? fromEnvironment('DOCKER_CONFIG') ?? join(homeFolder(), '.docker'),
-    registryMirrors: Object.freeze({ ...options.registryMirrors }),
+    registryMirrors: Object.freeze(structuredClone(options.registryMirrors ?? {})),
     owner: options.owner ?? fromEnvironment('SCAR_OWNER') ?? userName(),
     concurrency: options.concurrency ?? 1_000,
     sockets: options.sockets ?? 1_024,
@@ -147,6 +147,7 @@ function validate(config: ClientConfig): void {
 
 function mirrors(registryMirrors: ClientConfig['registryMirrors']): void {
   const form = "be like { 'docker.io': ['mirror.gcr.io', 'harbor.example.org/dockerhub'] }";
+  if (typeof registryMirrors !== 'object') throw new ValidationError('registryMirrors', form, registryMirrors);
   for (const [registry, hosts] of Object.entries(registryMirrors)) {
     const sound = Array.isArray(hosts) && isRegistry(registry) && hosts.every((host) => isMirror(host));
     if (!sound) throw new ValidationError('registryMirrors', form, { [registry]: hosts });

@@ -92,11 +92,12 @@ export class MirroredSource implements ImageSource {
     }
   }
 
-  /** One that lacks an image may have the next; one that fails is not asked again. */
+  /** It is not asked for the rest of this image, which it may lack as a whole; nor told of twice, where layers come at the same time. */
   #passOver(mirror: RegistrySource, error: unknown, signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
     if (!(error instanceof ScarError)) throw error;
-    if (error.code !== 'image-not-found') this.#mirrors = this.#mirrors.filter((other) => other !== mirror);
+    if (!this.#mirrors.includes(mirror)) return;
+    this.#mirrors = this.#mirrors.filter((other) => other !== mirror);
     this.#warn(`A mirror is passed over: ${error.message}`);
   }
 }

@@ -68,6 +68,7 @@ describe('resolveConfig', () => {
       /^registryMirrors must be like \{ 'docker.io'/,
     ],
     ['a mirror without a dot', { registryMirrors: { 'docker.io': ['mirror'] } }, /^registryMirrors must be like/],
+    ['mirrors that are a number', { registryMirrors: 5 }, /^registryMirrors must be like .*; received 5/],
     ['mirrors of no registry', { registryMirrors: ['m.example'] }, /^registryMirrors must be like/],
     ['mirrors that are no list', { registryMirrors: { 'docker.io': 'm.example' } }, /^registryMirrors must be like/],
     ['a bucket as a URL', { imageBucket: 's3://b' }, /^imageBucket must be the name of a bucket/],
