@@ -6,6 +6,7 @@ import { formatBytes } from '../util/format-bytes.js';
 import { removeTree } from '../util/remove-tree.js';
 import type { ImageSource, ResolvedImage } from './image-source.js';
 import { applyLayer } from './layer.js';
+import { DiskTree } from './rootfs/disk-tree.js';
 import { type LinkForm, runnersLinks } from './rootfs/link-target.js';
 import { noSpace, SpaceBudget, type SpaceLimits } from './rootfs/space.js';
 import { RootfsWriter } from './rootfs/writer.js';
@@ -62,12 +63,9 @@ export async function unpackImage(
     if (image.compressedBytes > budget.bytesLeft) {
       throw noSpace(rootfs.parent, budget.bytesLeft, `${formatBytes(image.compressedBytes)} even compressed`);
     }
-    writer = new RootfsWriter({
-      root: rootfs.partial,
-      umask: rootfs.umask,
-      budget,
-      links: options.links ?? runnersLinks([]),
-    });
+    const links = options.links ?? runnersLinks([]);
+    const tree = new DiskTree({ root: rootfs.partial, umask: rootfs.umask, links, budget });
+    writer = new RootfsWriter({ tree, budget });
     let bytes = 0;
     for (const [index, descriptor] of layers.entries()) {
       signal?.throwIfAborted();

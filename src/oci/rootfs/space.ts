@@ -14,26 +14,54 @@ export interface SpaceLimits {
 
 const DEFAULT_MAX_ENTRIES = 2_000_000;
 /** File systems give space in blocks of this size, nearly all. */
-const FS_BLOCK = 4096;
+export const FS_BLOCK = 4096;
+
+/** Counts what an image has, against caps. */
+export class Caps {
+  readonly #maxBytes: number;
+  readonly #maxEntries: number;
+  bytes = 0;
+  entries = 0;
+
+  constructor({ maxBytes = Number.POSITIVE_INFINITY, maxEntries = DEFAULT_MAX_ENTRIES }: SpaceLimits = {}) {
+    this.#maxBytes = maxBytes;
+    this.#maxEntries = maxEntries;
+  }
+
+  /** One more file, folder or link. Throws `image-unsafe` above the cap. */
+  addEntry(): void {
+    this.entries++;
+    if (this.entries > this.#maxEntries) {
+      throw unsafe(`The image has more than ${this.#maxEntries} entries, which is the limit (maxEntries)`);
+    }
+  }
+
+  /** Content that is about to be written. Throws `no-space`. */
+  addBytes(bytes: number, _name: string): void {
+    this.bytes += bytes;
+    if (this.bytes > this.#maxBytes) {
+      throw new ScarError(
+        'no-space',
+        `The image unpacks to ${formatBytes(this.bytes)} or more; the limit (maxBytes) is ${formatBytes(this.#maxBytes)}.`,
+        { context: { bytes: this.bytes, maxBytes: this.#maxBytes } },
+      );
+    }
+  }
+}
 
 /**
  * Asks before it is written whether there is room: an error with numbers instead of an ENOSPC half-way, and an early end
  * for a bomb. The file system is asked again only when what it last had left is used up, so that an entry costs nothing.
  */
-export class SpaceBudget {
+export class SpaceBudget extends Caps {
   readonly #folder: string;
-  readonly #maxBytes: number;
-  readonly #maxEntries: number;
   #bytesLeft = 0;
   #inodesLeft = 0;
-  bytes = 0;
-  entries = 0;
 
   /** @param folder - any folder of the file system that is written to */
   constructor(folder: string, limits: SpaceLimits = {}) {
+    super(limits);
     this.#folder = folder;
-    this.#maxBytes = limits.maxBytes ?? Number.POSITIVE_INFINITY;
-    this.#maxEntries = limits.maxEntries ?? DEFAULT_MAX_ENTRIES;
     this.#ask();
   }
 
@@ -43,11 +71,8 @@ export class SpaceBudget {
   }
 
   /** One more file, folder or link. Throws `image-unsafe` above the cap, `no-space` when the file system has no more. */
-  addEntry(): void {
-    this.entries++;
-    if (this.entries > this.#maxEntries) {
-      throw unsafe(`The image has more than ${this.#maxEntries} entries, which is the limit (maxEntries)`);
-    }
+  override addEntry(): void {
+    super.addEntry();
     if (--this.#inodesLeft >= 0) return;
     this.#ask();
     if (--this.#inodesLeft >= 0) return;
@@ -60,15 +85,8 @@ export class SpaceBudget {
   }
 
   /** Content that is about to be written. Throws `no-space`. */
-  addBytes(bytes: number, name: string): void {
-    this.bytes += bytes;
-    if (this.bytes > this.#maxBytes) {
-      throw new ScarError(
-        'no-space',
-        `The image unpacks to ${formatBytes(this.bytes)} or more; the limit (maxBytes) is ${formatBytes(this.#maxBytes)}.`,
-        { context: { bytes: this.bytes, maxBytes: this.#maxBytes } },
-      );
-    }
+  override addBytes(bytes: number, name: string): void {
+    super.addBytes(bytes, name);
     const blocks = Math.ceil(bytes / FS_BLOCK) * FS_BLOCK;
     this.#bytesLeft -= blocks;
     if (this.#bytesLeft >= 0) return;
