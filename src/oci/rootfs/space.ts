@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { ScarError } from '../../errors.js';
 import { formatBytes } from '../../util/format-bytes.js';
+import type { DiskUsage } from '../archive/index-document.js';
 import { display } from '../tar/header.js';
 import { unsafe } from './names.js';
 
@@ -15,6 +16,8 @@ export interface SpaceLimits {
 const DEFAULT_MAX_ENTRIES = 2_000_000;
 /** File systems give space in blocks of this size, nearly all. */
 export const FS_BLOCK = 4096;
+/** statfs(2): what `type` is for tmpfs, whose folders take no blocks. */
+const TMPFS_MAGIC = 0x01021994;
 
 /** Counts what an image has, against caps. */
 export class Caps {
@@ -57,6 +60,7 @@ export class SpaceBudget extends Caps {
   readonly #folder: string;
   #bytesLeft = 0;
   #inodesLeft = 0;
+  #inMemory = false;
 
   /** @param folder - any folder of the file system that is written to */
   constructor(folder: string, limits: SpaceLimits = {}) {
@@ -93,22 +97,32 @@ export class SpaceBudget extends Caps {
     this.#ask();
     const left = this.#bytesLeft;
     this.#bytesLeft -= blocks;
-    if (this.#bytesLeft < 0) throw noSpace(this.#folder, left, `${formatBytes(bytes)} for ${display(name)}`);
+    if (this.#bytesLeft < 0) throw noSpace(this.#folder, left, `${formatBytes(bytes)} for ${display(name)} and more`);
+  }
+
+  /** Throws `no-space`, with the size that it would take, for what does not fit as a whole. */
+  refuseUnlessFits({ bytes, folderBytes, inodes }: DiskUsage): void {
+    const needed = this.#inMemory ? bytes : bytes + folderBytes;
+    if (needed > this.#bytesLeft) throw noSpace(this.#folder, this.#bytesLeft, formatBytes(needed));
+    if (inodes > this.#inodesLeft) {
+      throw noSpace(this.#folder, this.#bytesLeft, `${inodes} inodes, of which ${this.#inodesLeft} are left`);
+    }
   }
 
   #ask(): void {
-    const { bavail, bsize, files, ffree } = statfsSync(this.#folder);
+    const { type, bavail, bsize, files, ffree } = statfsSync(this.#folder);
+    this.#inMemory = type === TMPFS_MAGIC;
     this.#bytesLeft = bavail * bsize;
     // Some file systems (btrfs, overlay on it) have no fixed number of inodes and say 0.
     this.#inodesLeft = files === 0 ? Number.POSITIVE_INFINITY : ffree;
   }
 }
 
-/** @param needed - what there is no room for: `12.0 MiB for "usr/bin/x"` */
+/** @param needed - what there is no room for: `12.0 MiB for "usr/bin/x" and more` */
 export function noSpace(folder: string, bytesLeft: number, needed: string, cause?: unknown): ScarError {
   return new ScarError(
     'no-space',
-    `The file system of ${folder} has ${formatBytes(bytesLeft)} left, and the image needs ${needed} and more. ` +
+    `The file system of ${folder} has ${formatBytes(bytesLeft)} left, and the image needs ${needed}. ` +
       'Free some space there, use a smaller image, or take a larger disk (for a function: ephemeralStorageMiB).',
     { context: { folder, bytesLeft }, cause },
   );
