@@ -4,31 +4,15 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { ScarError } from '../../../src/errors.js';
-import type { Compression } from '../../../src/oci/archive/frame.js';
-import type { RootfsIndex } from '../../../src/oci/archive/index-document.js';
-import { mergeLayers } from '../../../src/oci/archive/merge.js';
-import { writeArchive } from '../../../src/oci/archive/write.js';
 import { unpackArchive, unpackImage } from '../../../src/oci/rootfs.js';
 import { MemoryImage } from '../../support/memory-image.js';
 import { layer } from '../../support/oci/layer-arbitraries.js';
+import { rootfsArchive } from '../../support/oci/rootfs-archive.js';
 import { tar } from '../../support/tar.js';
 import { temporaryFolder } from '../../support/temporary.js';
 import { readTree, type TreeEntry } from '../../support/tree.js';
 
 vi.setConfig({ testTimeout: 180_000 });
-
-const { signal } = new AbortController();
-
-async function archive(image: MemoryImage, compression: Compression): Promise<{ bytes: Buffer; index: RootfsIndex }> {
-  const merged = await mergeLayers(image.resolved, image, { signal });
-  const frames = writeArchive(merged, image, compression, { signal });
-  const pieces: Buffer[] = [];
-  for (;;) {
-    const next = await frames.next();
-    if (next.done) return { bytes: Buffer.concat(pieces), index: next.value };
-    pieces.push(next.value);
-  }
-}
 
 /** A folder that no entry names is as old as the test, or has no time. */
 function withoutNow(root: string): Map<string, TreeEntry> {
@@ -58,7 +42,7 @@ describe('a rootfs archive of layers of any entries in any order', () => {
           );
           const direct = join(place.path, 'direct');
           const stats = await unpackImage(image.resolved, image, direct).catch(failure);
-          const made = await archive(image, 'gzip').catch(failure);
+          const made = await rootfsArchive(image.resolved, image).catch(failure);
           if (typeof stats === 'string' || typeof made === 'string') {
             expect(made).toBe(stats);
             return;
@@ -83,7 +67,7 @@ describe('a rootfs archive of layers of any entries in any order', () => {
 describe('a damaged rootfs archive', () => {
   it('is refused as a whole, or means the same', async () => {
     const image = new MemoryImage([tar({ name: 'a', content: 'x'.repeat(3000) }, { name: 'b/c', content: 'y' })]);
-    const { bytes, index } = await archive(image, 'gzip');
+    const { bytes, index } = await rootfsArchive(image.resolved, image);
     await using whole = await temporaryFolder();
     await unpackImage(image.resolved, image, join(whole.path, 'rootfs'));
     const intact = withoutNow(join(whole.path, 'rootfs'));
