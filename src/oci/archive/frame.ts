@@ -1,7 +1,8 @@
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { decompress as unzstdInScript } from 'fzstd';
 import { ImageError } from '../../errors.js';
+import { unzstdInScript } from '../decompress.js';
 import { CHUNK_BYTES } from './index-document.js';
 
 /**
@@ -78,8 +79,19 @@ export async function readFrame({ compression }: FrameHeader, body: Buffer): Pro
   const options = { chunkSize: CHUNK_BYTES, maxOutputLength: CHUNK_BYTES };
   if (compression === 'gzip') return await inflate(body.subarray(0, -8), options);
   if (zstdDecompress) return await promisify(zstdDecompress)(body, options);
-  const chunk = unzstdInScript(body, new Uint8Array(CHUNK_BYTES));
-  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  return await unzstd(body);
+}
+
+/** For Node before 22.15. */
+async function unzstd(body: Buffer): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of unzstdInScript(Readable.from([body]), 'a chunk')) {
+    bytes += piece.length;
+    if (bytes > CHUNK_BYTES) throw new RangeError(`more than ${CHUNK_BYTES} bytes come out of it`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }
 
 function uint32(value: number): Buffer {

@@ -90,6 +90,7 @@ function diskBytes(node: FileNode | LinkNode, path: string): number {
   }
   const extents = node.sparse?.segments ?? [{ offset: 0, length: node.size }];
   return extents.reduce((sum, { offset, length }) => {
+    if (length === 0) return sum;
     return sum + blocks(offset + length) - Math.floor(offset / FS_BLOCK) * FS_BLOCK;
   }, 0);
 }
