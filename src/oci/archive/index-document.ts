@@ -37,8 +37,8 @@ export interface RootfsIndex extends ImageContents {
   chunks: string[];
 }
 
-/** Bytes of a chunk before it is compressed; the last one is shorter. Large enough to compress as a whole would. */
-export const CHUNK_BYTES = 4 * 1024 * 1024;
+/** Bytes of a chunk before it is compressed; the last one is shorter. Large enough to compress nearly as a whole would, small in memory. */
+export const CHUNK_BYTES = 1024 * 1024;
 
 /** Reads an index from where it was kept. Throws `image-corrupt`. */
 export function parseIndex(text: string, where: string): RootfsIndex {

@@ -160,6 +160,10 @@ export class RootfsWriter implements TarSink {
       this.#leaveOut(path);
     } else if (target === undefined || kind === undefined || kind === 'folder') {
       throw corrupt(`${display(path)} is a hard link to ${display(entry.linkName)}, which is no file of the image`);
+    } else if (target.startsWith(`${path}/`)) {
+      throw corrupt(
+        `${display(path)} is a hard link to ${display(entry.linkName)}, which goes when the link takes its folder's place`,
+      );
     } else if (kind === 'link' && target !== path) {
       // A link means something else in another folder, so a second name for it is a link of its own.
       this.#writeSymlink(this.#tree.readLink(target), entry.mtime, path);

@@ -262,6 +262,14 @@ async function unpackedAgain(layers: TarItem[][]): Promise<void> {
 }
 
 describe('hard links', () => {
+  it('HardLinkToOwnContent: takes the place of the folder that has its target', async () => {
+    await refused(
+      unpack([[folder('a'), file('a/c', 'x')], [hardLink('a', 'a/c')]]),
+      'image-corrupt',
+      'takes its folder',
+    );
+  });
+
   it.each(['../../outside/secret', 'a/../../../outside/secret', '..'])('HardLinkDotDot: %s', async (target) => {
     await refused(unpack([[hardLink('x', target)]]), 'image-unsafe', '".." would lead out');
   });
