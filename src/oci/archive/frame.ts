@@ -76,8 +76,8 @@ export function readFrameHeader(head: Buffer, where: string): FrameHeader {
 
 /** In libuv's pool. Throws what the decompressor says, also for more than a chunk. */
 export async function readFrame({ compression }: FrameHeader, body: Buffer): Promise<Buffer> {
-  // One buffer of the right size, and an error at its end for a bomb.
-  const options = { chunkSize: CHUNK_BYTES, maxOutputLength: CHUNK_BYTES };
+  // One buffer with room to spare, as a full one makes zlib take another; and an error at its end for a bomb.
+  const options = { chunkSize: CHUNK_BYTES + 4096, maxOutputLength: CHUNK_BYTES };
   if (compression === 'gzip') return await inflate(body.subarray(0, -8), options);
   if (zstdDecompress) return await promisify(zstdDecompress)(body, options);
   return await unzstd(body);

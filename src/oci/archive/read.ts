@@ -3,7 +3,7 @@ import { FRAME_HEADER_BYTES, type FrameHeader, readFrame, readFrameHeader } from
 import { CHUNK_BYTES, type RootfsIndex } from './index-document.js';
 
 /** Chunks that are inflated at once, and wait while the ones before are written. */
-const CHUNKS_AHEAD = 6;
+const CHUNKS_AHEAD = 4;
 
 /**
  * The tar archive in a rootfs archive, chunk by chunk. Each is checked against the index before it is passed on; several are
