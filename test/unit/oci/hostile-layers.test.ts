@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { lstat, readdir, realpath } from 'node:fs/promises';
+import { lstat, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -547,6 +547,17 @@ describe('lies', () => {
   it('TruncatedTar', async () => {
     await refused(unpackTars([layer.subarray(0, 1500)]), 'image-corrupt', 'in the middle of an entry');
     await refused(unpackTars([layer.subarray(0, 300)]), 'image-corrupt', 'in the middle of an entry');
+  });
+
+  it('NoEndOfTar, which is none: umoci insert writes neither the last padding nor the blocks of zeros', async () => {
+    const content = 512 + 7000;
+    const padded = Math.ceil(content / 512) * 512;
+    await refused(unpackTars([layer.subarray(0, content - 1)]), 'image-corrupt', 'in the middle of an entry');
+    for (const end of [content, content + 1, padded, padded + 512]) {
+      await unpackTars([layer.subarray(0, end)]);
+      expect(read('f')).toBe('content'.repeat(1000));
+      await rm(rootfs, { recursive: true });
+    }
   });
 
   it('GarbageBehindGzip', async () => {
