@@ -12,12 +12,16 @@ export type { FunctionDescription } from './client/function-description.js';
 export type {
   FunctionArchitecture,
   FunctionOptions,
+  ImageSourceName,
   OutputOptions,
   RegistryOptions,
   ScriptSource,
   TriggerOptions,
 } from './client/function-options.js';
 export type { CallOptions, FunctionDetails } from './client/get-function.js';
+export type { ImageUser } from './client/image-store.js';
+export type { CachedImage, Images, PrunedImages, PruneImagesOptions } from './client/images.js';
+export type { ImageInspection, InspectImageOptions, Libc } from './client/inspect-image.js';
 export type { InvocationOverrides } from './client/invocation.js';
 export type {
   InvocationFacts,
@@ -45,6 +49,7 @@ export type {
   ObjectReference,
   OutputObject,
   OutputTail,
+  Platform,
   RunnerName,
   Timings,
 } from './contract/index.js';
@@ -58,6 +63,7 @@ export {
   UnsupportedImageError,
   ValidationError,
 } from './errors.js';
+
 export type { Engine, EngineOptions };
 
 /** What {@link ScarClient.local} takes: where the engine keeps its data, and anything of a client's but where AWS is. */

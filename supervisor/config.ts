@@ -17,6 +17,8 @@ const EXTRA_FOLDER = 'extra';
 /** All that the supervisor takes from its surroundings, resolved once when the environment starts. */
 export interface Config {
   readonly spec: FunctionSpec;
+  /** Folder of the function's package. */
+  readonly packageFolder: string;
   /** The user's script from the function's zip. */
   readonly script: Buffer | undefined;
   /** Folder of the package with further files for containers; undefined if it has none. */
@@ -51,6 +53,7 @@ export function resolveConfig(environment: NodeJS.ProcessEnv): Config {
   const megabytes = Number(environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
   return Object.freeze({
     spec,
+    packageFolder: folder,
     script: spec.hasScript ? readFileSync(join(folder, SCRIPT_FILE)) : undefined,
     extraPayload: existsSync(join(folder, EXTRA_FOLDER)) ? join(folder, EXTRA_FOLDER) : undefined,
     runner: join(folder, runnerFile(spec.platform.architecture)),

@@ -1,11 +1,11 @@
 import type { Writable } from 'node:stream';
-import type { ObjectStore } from '../src/aws/s3.js';
-import type { ImageSource } from '../src/oci/image-source.js';
+import type { ObjectStore } from '../src/aws/object-store.js';
+import { sleep } from '../src/util/sleep.js';
 import type { Config } from './config.js';
+import { type BringRootfs, bringRootfs } from './container/bring-rootfs.js';
 import { chooseRunner, probeAbilities } from './container/choose-runner.js';
 import { ImageCache } from './container/image-cache.js';
 import type { Runner } from './container/runner.js';
-import { S3ImageSource } from './container/s3-image-source.js';
 import { Scratch } from './scratch.js';
 
 /** What an invocation works with. Everything that costs time to make is made when it is first asked for. */
@@ -16,7 +16,7 @@ export interface Dependencies {
   readonly scratch: Scratch;
   readonly images: ImageCache;
   store(): Promise<ObjectStore>;
-  openImage(): Promise<ImageSource>;
+  bringRootfs: BringRootfs;
   runner(): Promise<Runner>;
 }
 
@@ -34,7 +34,10 @@ export function dependencies(config: Config, log: Writable): Dependencies {
       store ??= makeStore(config);
       return store;
     },
-    openImage: () => openImage(config, own.store, log),
+    bringRootfs: (place) => {
+      const { spec, packageFolder } = config;
+      return bringRootfs({ spec, packageFolder, store: own.store, log, sleep }, place);
+    },
     runner: () => {
       runner ??= makeRunner(config, scratch, log);
       return runner;
@@ -54,13 +57,4 @@ async function makeStore({ customEndpoint }: Config): Promise<ObjectStore> {
   const [{ S3Client }, { objectStore }] = await Promise.all([import('@aws-sdk/client-s3'), import('../src/aws/s3.js')]);
   // A function's bucket may lie in another Region; at an endpoint of its own, buckets have no host names.
   return objectStore(new S3Client({ followRegionRedirects: true, forcePathStyle: customEndpoint }));
-}
-
-async function openImage({ spec }: Config, store: Dependencies['store'], log: Writable): Promise<ImageSource> {
-  const { imageLocation: location, imageReference, imageDigest } = spec;
-  if (location.type === 's3') return new S3ImageSource(await store(), location, imageReference, imageDigest);
-  const oci = await import('../src/oci/index.js');
-  const { reference, insecure, mirrors: hosts = [] } = location;
-  const warn = (message: string) => void log.write(`scar: ${message}\n`);
-  return oci.openImage(reference, { ...(insecure !== undefined && { insecure }), mirrors: { hosts, warn } });
 }

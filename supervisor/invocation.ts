@@ -125,7 +125,7 @@ async function bringImage({ house, budget, response }: Invocation): Promise<Cach
   const { config, images } = house;
   response.runner = (await house.runner()).name;
   const { image, pulled } = await within(budget.containerEnd, `bringing in ${config.spec.imageReference}`, (signal) =>
-    images.use(config.spec, house.openImage, signal),
+    images.use(config.spec, house.bringRootfs, signal),
   );
   response.image.pulled ||= pulled;
   return image;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { extname, join } from 'node:path';
-import type { ObjectStore } from '../src/aws/s3.js';
+import type { ObjectStore } from '../src/aws/object-store.js';
 import type { ObjectReference } from '../src/contract/index.js';
 import { formatBytes } from '../src/util/format-bytes.js';
 import { asFailure, Failure, isDiskFull } from './failure.js';

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import pLimit from 'p-limit';
-import type { ObjectStore } from '../src/aws/s3.js';
+import type { ObjectStore } from '../src/aws/object-store.js';
 import type { FailureReason, ObjectReference, OutputObject, OutputTarget } from '../src/contract/index.js';
 import { contentType } from '../src/util/content-type.js';
 import { Failure } from './failure.js';

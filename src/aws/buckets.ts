@@ -1,4 +1,5 @@
 import {
+  AbortMultipartUploadCommand,
   type BucketLocationConstraint,
   CreateBucketCommand,
   DeleteBucketCommand,
@@ -6,6 +7,7 @@ import {
   GetBucketNotificationConfigurationCommand,
   HeadBucketCommand,
   type LambdaFunctionConfiguration,
+  ListMultipartUploadsCommand,
   type NotificationConfiguration,
   PutBucketNotificationConfigurationCommand,
   type S3Client,
@@ -75,6 +77,46 @@ export class BucketService {
       if (['NoSuchBucket', 'BucketNotEmpty'].includes(awsErrorName(error))) return;
       throw bucketError(error, bucket, `delete bucket ${bucket}`, 's3:DeleteBucket', signal);
     }
+  }
+
+  /**
+   * Ends uploads in parts of keys with a prefix that were begun before a time, which S3 keeps, and has paid for, for ever.
+   *
+   * @param dryRun - only counts them
+   * @returns how many there are
+   */
+  async endUploads(
+    bucket: string,
+    prefix: string,
+    before: Date,
+    dryRun: boolean,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    const doing = `end uploads to s3://${bucket}/${prefix}`;
+    let ended = 0;
+    try {
+      let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
+      while (markers) {
+        const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
+          Bucket: bucket,
+          Prefix: prefix,
+          ...markers,
+        });
+        const page = await this.#client.send(command, sending(signal));
+        for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+          if ((Initiated?.getTime() ?? 0) > before.getTime()) continue;
+          ended++;
+          if (dryRun) continue;
+          await this.#client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), sending(signal));
+        }
+        const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+        markers = IsTruncated ? { KeyMarker, UploadIdMarker } : undefined;
+      }
+    } catch (error) {
+      if (awsErrorName(error) === 'NoSuchBucket') return 0;
+      throw bucketError(error, bucket, doing, 's3:ListBucketMultipartUploads or s3:AbortMultipartUpload', signal);
+    }
+    return ended;
   }
 
   /** What of a bucket's notifications goes to functions. */

@@ -13,6 +13,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { ScarError } from '../errors.js';
 import { type AttemptedCall, awsErrorName, awsStatus, fromAwsError } from './errors.js';
+import type {
+  ListedObject,
+  ListOptions,
+  ObjectAddress,
+  ObjectHead,
+  ObjectStore,
+  ReadOptions,
+  WriteOptions,
+} from './object-store.js';
 
 /** Files above this many bytes go up in parts of this size, each of which the SDK can send again by itself. */
 export const PART_BYTES = 8 * 1024 * 1024;
@@ -25,96 +34,6 @@ const DELETE_BATCH = 1_000;
 
 /** How often a download goes on after a broken connection; the SDK itself retries only until the body begins. */
 const RESUMES = 3;
-
-/** Which object, and which version of it. */
-export interface ObjectAddress {
-  bucket: string;
-  key: string;
-  versionId?: string | undefined;
-}
-
-export interface ObjectHead {
-  /** Size in bytes. */
-  bytes: number;
-  eTag: string | undefined;
-  versionId: string | undefined;
-  contentType: string | undefined;
-  /** User metadata, names in lower case without `x-amz-meta-`. */
-  metadata: Record<string, string>;
-}
-
-export interface ReadOptions {
-  /** Bytes `start` to `end`, both included; without `end` to the last one. */
-  range?: { start: number; end?: number };
-  /** Refuses (`service`, 412) if the object is no longer the one with this ETag. */
-  ifMatch?: string | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-export interface WriteOptions {
-  contentType?: string | undefined;
-  /** User metadata: names and values in printable ASCII. */
-  metadata?: Record<string, string> | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-export interface ListOptions {
-  /** Only keys that begin with it. Default: all. */
-  prefix?: string;
-  /** Only keys after this one, in S3's order (UTF-8 bytes). */
-  startAfter?: string;
-  /** Keys a page, 1 to 1,000. Default 1,000. */
-  pageSize?: number;
-  signal?: AbortSignal | undefined;
-}
-
-export interface ListedObject {
-  key: string;
-  bytes: number;
-  eTag: string | undefined;
-  lastModified: Date | undefined;
-}
-
-/**
- * S3 as this package needs it: streams, pages, and errors that are `ScarError`s: `bucket-not-found`, `object-not-found`,
- * `permission-denied` (naming the IAM action), or `service`. An abort throws the signal's reason.
- */
-export interface ObjectStore {
-  /** Files above this many bytes are sent in parts of this size. */
-  readonly partBytes: number;
-  head(object: ObjectAddress, signal?: AbortSignal): Promise<ObjectHead>;
-  /**
-   * The object's bytes as they come; destroy the stream, or read it to its end. A connection that breaks midway is taken up
-   * again where it broke, up to {@link RESUMES} times, and only while the object stays the same; a short body is an error.
-   */
-  read(object: ObjectAddress, options?: ReadOptions): Promise<ObjectHead & { body: Readable }>;
-  /** The object into a file, which is replaced. Errors of the file system are thrown as they are. */
-  readFile(object: ObjectAddress, file: string, options?: { signal?: AbortSignal | undefined }): Promise<ObjectHead>;
-  /** A small object, sent in one request. */
-  write(object: ObjectAddress, bytes: Uint8Array | string, options?: WriteOptions): Promise<void>;
-  /**
-   * A file of any size: in one request up to {@link PART_BYTES}, else in parts of which `parallelParts` (default 3) are in
-   * memory at a time; a failed or aborted upload leaves no parts behind. Returns the bytes sent.
-   */
-  writeFile(
-    object: ObjectAddress,
-    file: string | Buffer,
-    options?: WriteOptions & { parallelParts?: number },
-  ): Promise<{ bytes: number }>;
-  /** A stream of `bytes` bytes, as a file would go up. If the stream fails, nothing is stored. */
-  writeStream(
-    object: ObjectAddress,
-    body: Readable,
-    bytes: number,
-    options?: WriteOptions & { parallelParts?: number },
-  ): Promise<void>;
-  /** The bucket's objects in key order, one page at a time, fetched when asked for. */
-  list(bucket: string, options?: ListOptions): AsyncIterable<ListedObject[]>;
-  /** Deletes one object; fine if there is none. */
-  delete(object: ObjectAddress, signal?: AbortSignal): Promise<void>;
-  /** Deletes many objects in batches of 1,000; fine where there are none. Throws the first refusal after trying all. */
-  deleteAll(bucket: string, keys: Iterable<string>, signal?: AbortSignal): Promise<void>;
-}
 
 /** The {@link ObjectStore} behind an S3 client; who made the client closes it. */
 export function objectStore(client: S3Client): ObjectStore {
@@ -252,13 +171,12 @@ class S3ObjectStore implements ObjectStore {
   async writeStream(
     object: ObjectAddress,
     body: Readable,
-    bytes: number,
     options: WriteOptions & { parallelParts?: number } = {},
   ): Promise<void> {
-    if (bytes > PART_BYTES) return await this.#upload(object, body, bytes, options);
-    await this.write(object, Buffer.concat((await body.toArray()) as Uint8Array[]), options);
+    await this.#upload(object, body, 0, options);
   }
 
+  /** @param size - 0 if it is not known: then at most {@link MAX_PARTS} parts of {@link PART_BYTES} */
   async #upload(
     object: ObjectAddress,
     body: Readable,

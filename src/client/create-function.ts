@@ -4,8 +4,8 @@ import { FunctionError, ScarError, ValidationError } from '../errors.js';
 import { formatBytes } from '../util/format-bytes.js';
 import { type ClientContext, underClient } from './context.js';
 import type { ProgressEvent } from './events.js';
-import { BLOBS_TAG, describe, type FunctionDescription, imageTags, tagValue } from './function-description.js';
-import { type FunctionImage, PLATFORMS, publishImage, resolveFunctionImage } from './function-image.js';
+import { describe, type FunctionDescription, imageTags, STORE_TAG, tagValue } from './function-description.js';
+import { PLATFORMS, resolveFunctionImage } from './function-image.js';
 import {
   behaviour,
   checkFunctionOptions,
@@ -20,6 +20,7 @@ import {
 } from './function-options.js';
 import { HANDLER, packFunction } from './function-package.js';
 import { refuseMissingBuckets } from './missing-buckets.js';
+import { publishImage } from './publish-image.js';
 import { Rollback } from './rollback.js';
 import { connectTrigger, triggerOf } from './trigger.js';
 import * as check from './validate.js';
@@ -44,6 +45,9 @@ export interface CreateFunctionOptions extends FunctionOptions {
   logRetentionDays?: number;
 }
 
+/** What a function has of `/tmp` when nothing is said, in MiB. */
+const DEFAULT_STORAGE_MIB = 512;
+
 /** The runtime that the supervisor is built for (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html). */
 const RUNTIME = 'nodejs22.x';
 
@@ -65,17 +69,19 @@ export function createFunction(context: ClientContext, options: CreateFunctionOp
     const found = await resolveFunctionImage(options.image, PLATFORMS[architecture], options, context, signal);
     const undo = new Rollback();
     try {
-      const imageLocation = await publish(context, name, found, { roleArn, undo, signal });
+      const { ephemeralStorageMiB = DEFAULT_STORAGE_MIB } = options;
+      const publishing = { roleArn, ephemeralStorageMiB, undo, progress, signal };
+      const { location, ...contents } = await publishImage(context, name, found, publishing);
       const spec: FunctionSpec = {
         version: 1,
         imageReference: options.image,
         imageDigest: found.image.digest,
-        imageLocation,
+        imageLocation: location,
         platform: PLATFORMS[architecture],
         hasScript: script !== undefined,
         ...behaviour(options),
       };
-      const pack = await packFunction(context.config.supervisorDirectory, spec, script);
+      const pack = await packFunction(context.config.supervisorDirectory, spec, { script, ...contents });
       progress('create-function', `Creating function ${name} (${formatBytes(pack.zip.byteLength)})`);
       const settings = lambdaSettings(context, options, roleArn, spec, pack.zip);
       await create(context, settings, pack.sha256, undo, signal);
@@ -126,7 +132,7 @@ function checkOptions(context: ClientContext, options: CreateFunctionOptions): s
 }
 
 function checkTags(tags: Record<string, string> | undefined): void {
-  const own: readonly string[] = [TAGS.createdBy[0], TAGS.owner, TAGS.image, TAGS.digest, BLOBS_TAG];
+  const own: readonly string[] = [TAGS.createdBy[0], TAGS.owner, TAGS.image, TAGS.digest, STORE_TAG];
   for (const [name, value] of Object.entries(tags ?? {})) {
     if (own.includes(name)) throw new ValidationError(`tags.${name}`, "not be one of the package's own", name);
     if (typeof value !== 'string' || value !== tagValue(value) || name !== tagValue(name).slice(-128)) {
@@ -148,23 +154,6 @@ async function refuseTakenName(context: ClientContext, name: string, signal: Abo
     `A function named ${JSON.stringify(name)} exists already. Choose another name, update it, or delete it first`,
     { context: { functionName: name } },
   );
-}
-
-function publish(
-  context: ClientContext,
-  functionName: string,
-  found: FunctionImage,
-  options: { roleArn: string; undo: Rollback; signal: AbortSignal },
-) {
-  const { layers, config } = found.image.manifest;
-  const total = layers.reduce((sum, layer) => sum + layer.size, config.size);
-  let done = 0;
-  const onBytes = (bytes: number) => {
-    done += bytes;
-    const message = `Image in the bucket: ${formatBytes(done)} of ${formatBytes(total)}`;
-    context.notify.progress({ operation: 'createFunction', functionName, step: 'upload-image', message, done, total });
-  };
-  return publishImage(context, functionName, found, { ...options, onBytes });
 }
 
 /**
@@ -200,7 +189,7 @@ function lambdaSettings(
     roleArn,
     memoryMiB: options.memoryMiB ?? 512,
     timeoutSeconds: options.timeoutSeconds ?? 300,
-    ephemeralStorageMiB: options.ephemeralStorageMiB ?? 512,
+    ephemeralStorageMiB: options.ephemeralStorageMiB ?? DEFAULT_STORAGE_MIB,
     variables: lambdaVariables(options.environment ?? {}),
     zip,
     tags: {
@@ -243,6 +232,6 @@ async function deleteIfMade(context: ClientContext, name: string, sha256: string
 }
 
 function reporter(context: ClientContext, functionName: string) {
-  return (step: ProgressEvent['step'], message: string) =>
-    context.notify.progress({ operation: 'createFunction', functionName, step, message });
+  return (step: ProgressEvent['step'], message: string, counted: { done?: number; total?: number } = {}) =>
+    context.notify.progress({ operation: 'createFunction', functionName, step, message, ...counted });
 }

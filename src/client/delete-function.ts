@@ -1,10 +1,10 @@
 import type { FunctionDetails as LambdaDetails } from '../aws/lambda.js';
 import { ScarError } from '../errors.js';
 import { type ClientContext, underClient } from './context.js';
-import { BLOBS_TAG, parseBlobsTag, requireOurs } from './function-description.js';
-import { imageStoreAddress } from './function-image.js';
+import { parseStoreTag, requireOurs, STORE_TAG } from './function-description.js';
 import type { CallOptions } from './get-function.js';
-import { ImageStore, type ImageStoreAddress, releaseOrWarn } from './image-store.js';
+import { ImageStore, releaseOrWarn } from './image-store.js';
+import { configuredStore } from './publish-image.js';
 import { goesTo, permittedBuckets, removeNotifications, type TriggerDescription } from './trigger.js';
 import * as check from './validate.js';
 
@@ -19,8 +19,8 @@ export interface DeletedFunction {
   function: boolean;
   logGroup: boolean;
   triggers: TriggerDescription[];
-  /** Keys in the image bucket, of blobs that no other function uses. */
-  blobs: string[];
+  /** Keys in the image bucket, of an image that no other function uses. */
+  imageKeys: string[];
 }
 
 /** `ScarClient.deleteFunction`. */
@@ -45,8 +45,8 @@ export function deleteFunction(
     step('Deleting its log group and image');
     const group = details?.facts.logGroup ?? `/aws/lambda/${name}`;
     const logGroup = options.keepLogs ? false : await context.logs.deleteGroup(group, signal);
-    const blobs = await releaseImage(context, name, details?.tags, signal);
-    return { name, function: deleted, logGroup, triggers, blobs };
+    const imageKeys = await releaseImage(context, name, details?.tags, signal);
+    return { name, function: deleted, logGroup, triggers, imageKeys };
   });
 }
 
@@ -92,14 +92,8 @@ async function releaseImage(
   signal: AbortSignal,
 ): Promise<string[]> {
   const region = await context.region();
-  const address = tags ? parseBlobsTag(tags[BLOBS_TAG]) : configuredStore(context, region);
+  // The tags of a function that is gone are gone with it.
+  const address = tags ? parseStoreTag(tags[STORE_TAG]) : configuredStore(context.config, region);
   if (!address) return [];
   return await releaseOrWarn(context, name, new ImageStore(context, address, region), () => true, signal);
-}
-
-/** Where the image of a function that is gone would be: its tags are gone with it. */
-function configuredStore(context: ClientContext, region: string): ImageStoreAddress | undefined {
-  const { imageBucket, roleArn } = context.config;
-  if (imageBucket === undefined && roleArn === undefined) return undefined;
-  return imageStoreAddress(context.config, region, roleArn ?? '');
 }

@@ -12,10 +12,12 @@ export interface ScarEvents {
 
 export interface ProgressEvent {
   /** The call that it belongs to. */
-  operation: 'createFunction' | 'updateFunction' | 'deleteFunction' | 'preheat';
+  operation: 'createFunction' | 'updateFunction' | 'deleteFunction' | 'preheat' | 'images.inspect';
+  /** Empty for `images.inspect`. */
   functionName: string;
   step:
     | 'resolve-image'
+    | 'read-image'
     | 'upload-image'
     | 'create-log-group'
     | 'create-function'
@@ -27,7 +29,7 @@ export interface ProgressEvent {
     | 'preheat';
   /** For people. */
   message: string;
-  /** How far the step is, where it can be counted: bytes for `upload-image`, environments for `preheat`. */
+  /** How far the step is, where it can be counted: compressed bytes of the image's layers for `read-image` and `upload-image`, environments for `preheat`. */
   done?: number;
   total?: number;
 }
@@ -36,6 +38,7 @@ export interface WarningEvent {
   code:
     | 'concurrency-capped'
     | 'concurrency-unknown'
+    | 'image-not-cached'
     | 'mirror-passed-over'
     | 'preheat-incomplete'
     | 'rollback-incomplete'

@@ -1,13 +1,12 @@
 import type { FunctionDetails } from '../aws/lambda.js';
 import type { FunctionSpec } from '../contract/index.js';
 import { ScarError } from '../errors.js';
-import { unpackFunction } from './function-package.js';
+import { type PackageContents, unpackFunction } from './function-package.js';
 
 /** A function's package as Lambda has it. */
-export interface FunctionCode {
+export interface FunctionCode extends PackageContents {
   zip: Uint8Array;
   spec: FunctionSpec;
-  script: Uint8Array | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { FunctionFacts } from '../aws/lambda.js';
 import { type FunctionSpec, TAGS } from '../contract/index.js';
 import { FunctionError } from '../errors.js';
 import { containerVariables, type FunctionArchitecture } from './function-options.js';
+import { type ImageStoreAddress, storePrefix } from './image-store.js';
 
 /** A function as Lambda and its tags describe it. */
 export interface FunctionDescription {
@@ -33,8 +34,8 @@ export interface FunctionDescription {
   lastModified: Date;
 }
 
-/** A tag of the client's own: bucket and prefix of the image's blobs, for whoever deletes the function. */
-export const BLOBS_TAG = 'scar:blobs';
+/** A tag of the client's own: bucket and prefix of the image's store, for whoever deletes the function. */
+export const STORE_TAG = 'scar:image-store';
 
 export function describe(facts: FunctionFacts, tags: Record<string, string>): FunctionDescription {
   return {
@@ -57,21 +58,21 @@ export function describe(facts: FunctionFacts, tags: Record<string, string>): Fu
   };
 }
 
-/** The tags that say which image runs, and where its blobs are if they are in a bucket. */
+/** The tags that say which image runs, and where it is if it is in a bucket. */
 export function imageTags({
   imageReference,
   imageDigest,
-  imageLocation: location,
+  imageLocation: { archive },
 }: FunctionSpec): Record<string, string> {
   return {
     [TAGS.image]: tagValue(imageReference),
     [TAGS.digest]: imageDigest,
-    ...(location.type === 's3' && { [BLOBS_TAG]: tagValue(`${location.bucket}/${location.prefix}`) }),
+    ...(archive?.type === 's3' && { [STORE_TAG]: tagValue(`${archive.bucket}/${storePrefix(archive.key)}`) }),
   };
 }
 
 /** The inverse of what {@link imageTags} says of a bucket. */
-export function parseBlobsTag(tag: string | undefined): { bucket: string; prefix: string } | undefined {
+export function parseStoreTag(tag: string | undefined): ImageStoreAddress | undefined {
   if (tag === undefined) return undefined;
   const slash = tag.indexOf('/');
   return { bucket: tag.slice(0, slash), prefix: tag.slice(slash + 1) };

@@ -11,6 +11,7 @@ import {
 } from '../contract/index.js';
 import { ValidationError } from '../errors.js';
 import { roleArn } from './config.js';
+import { MAX_STORAGE_MIB } from './disk-size.js';
 import * as check from './validate.js';
 
 /** The processors that Lambda has, by its names for them. */
@@ -42,7 +43,7 @@ export interface OutputOptions {
 /** How to reach an image's registry. */
 export interface RegistryOptions {
   /**
-   * For a registry that asks who you are. Used on this machine only: the blobs then go through your image bucket. Default: none, and
+   * For a registry that asks who you are. Used on this machine only: environments then have the image from your image bucket. Default: none, and
    * where that is refused, the login that `docker login` has kept (`$DOCKER_CONFIG` or `~/.docker`, with its credential helpers).
    */
   username?: string;
@@ -50,6 +51,9 @@ export interface RegistryOptions {
   /** Speak plain HTTP, as a registry on this machine may. Default false, but true for `localhost` and `127.0.0.1`. */
   insecure?: boolean;
 }
+
+/** Where a function's environments bring its image in from. */
+export type ImageSourceName = 'cache' | 'registry';
 
 /** What createFunction and updateFunction may both say. */
 export interface FunctionOptions {
@@ -84,17 +88,18 @@ export interface FunctionOptions {
   runner?: RunnerName;
   registry?: RegistryOptions;
   /**
-   * Where execution environments fetch the image: its `registry`, or your image `bucket`, into which this call then copies
-   * it once (one pull for any number of environments, also from a private registry). Default: `registry`; `bucket` for
-   * images that are in none and for registries that need a password.
+   * Where execution environments bring the image in from. `cache`: one archive of all its layers, which this call makes with one pull
+   * and keeps in your image bucket, or, of a small image, in the function's package; its registry is asked only if that fails.
+   * `registry`: each environment pulls for itself. Default: `cache`, and `registry` with a warning where your bucket may not be
+   * written to.
    */
-  pullFrom?: 'registry' | 'bucket';
+  imageSource?: ImageSourceName;
   signal?: AbortSignal;
 }
 
 const BEHAVIOUR = ['script', 'args', 'output', 'fakeRoot', 'reserveSeconds', 'runner'] as const;
 const SETTINGS = ['memoryMiB', 'timeoutSeconds', 'ephemeralStorageMiB', 'environment', 'roleArn'] as const;
-const IMAGE = ['image', 'registry', 'pullFrom'] as const;
+const IMAGE = ['image', 'registry', 'imageSource'] as const;
 
 /** Names of the options that both calls have. */
 export const FUNCTION_OPTION_NAMES = [...IMAGE, ...BEHAVIOUR, ...SETTINGS, 'signal'] as const;
@@ -106,15 +111,15 @@ export function checkFunctionOptions(options: FunctionOptions & { image?: string
   check.strings('args', options.args);
   check.integer('memoryMiB', options.memoryMiB, { min: 128, max: 10_240 });
   check.integer('timeoutSeconds', options.timeoutSeconds, { min: 1, max: 900 });
-  check.integer('ephemeralStorageMiB', options.ephemeralStorageMiB, { min: 512, max: 10_240 });
+  check.integer('ephemeralStorageMiB', options.ephemeralStorageMiB, { min: 512, max: MAX_STORAGE_MIB });
   check.integer('reserveSeconds', options.reserveSeconds, { min: 1, max: 300 });
   check.environment('environment', options.environment);
   if (options.environment) lambdaVariables(options.environment);
   checkOutput(options.output);
   check.optionalBoolean('fakeRoot', options.fakeRoot);
   checkRegistry(options.registry);
-  if (options.pullFrom !== undefined && options.pullFrom !== 'registry' && options.pullFrom !== 'bucket') {
-    throw new ValidationError('pullFrom', "be 'registry' or 'bucket'", options.pullFrom);
+  if (options.imageSource !== undefined && options.imageSource !== 'cache' && options.imageSource !== 'registry') {
+    throw new ValidationError('imageSource', "be 'cache' or 'registry'", options.imageSource);
   }
   if (options.runner !== undefined && !RUNNERS.includes(options.runner)) {
     throw new ValidationError('runner', `be one of ${RUNNERS.join(', ')}`, options.runner);

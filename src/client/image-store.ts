@@ -1,14 +1,15 @@
 import { Readable } from 'node:stream';
-import pLimit from 'p-limit';
-import type { ObjectAddress } from '../aws/s3.js';
+import { type ObjectAddress, readText } from '../aws/object-store.js';
 import { ScarError } from '../errors.js';
-import { type Descriptor, type ImageSource, imageBlobs, type Manifest, type ResolvedImage } from '../oci/index.js';
-import { verified } from '../oci/verify.js';
-import { BlobRemovals } from './blob-removals.js';
+import {
+  bestCompression,
+  type Compression,
+  parseIndex,
+  type RootfsArchive,
+  type RootfsIndex,
+} from '../oci/archive/index.js';
 import type { ClientContext } from './context.js';
-
-/** Blobs on their way to the bucket at once. */
-const UPLOADS = 3;
+import { ImageRemovals } from './image-removals.js';
 
 /** Where in which bucket. */
 export interface ImageStoreAddress {
@@ -17,145 +18,205 @@ export interface ImageStoreAddress {
   prefix: string;
 }
 
+/** An image that is in the bucket. */
+export interface StoredImage {
+  archive: ObjectAddress;
+  index: RootfsIndex;
+}
+
+/** The prefix of the store that has an archive. */
+export function storePrefix(archiveKey: string): string {
+  return archiveKey.slice(0, archiveKey.lastIndexOf('rootfs/'));
+}
+
+/** Which function uses an image. */
+export interface ImageUser {
+  region: string;
+  functionName: string;
+}
+
+/** What there is of an image in the bucket, complete or not. */
+export interface StoredObjects {
+  /** Of the image's manifest. */
+  digest: string;
+  /** Of all its objects. */
+  bytes: number;
+  keys: string[];
+  lastModified: Date | undefined;
+  users: (ImageUser & { since: Date | undefined })[];
+}
+
+const EXTENSIONS: Readonly<Record<Compression, string>> = { gzip: 'tar.gz', zstd: 'tar.zst' };
+
 /**
- * Images in a bucket, for execution environments to pull from: blobs under `<prefix>blobs/sha256/<hex>`, shared by all
- * images, and for each function that uses an image an empty marker `<prefix>images/sha256-<hex>/<region>/<function>`.
- * A blob goes when no image with a marker needs it.
+ * Images in a bucket, for execution environments to read: `<prefix>rootfs/sha256-<hex>.v1.tar.gz` or `.tar.zst`, a rootfs archive,
+ * and beside it `.v1.json`, its index, which is written when the archive is there. For each function that uses an image there is a
+ * marker `<prefix>images/sha256-<hex>/<region>/<function>` with the image's reference. An image goes when it has no marker.
  */
 export class ImageStore {
   readonly address: ImageStoreAddress;
   readonly #context: ClientContext;
   readonly #region: string;
-  readonly #removals: BlobRemovals;
+  readonly #removals: ImageRemovals;
 
   constructor(context: ClientContext, address: ImageStoreAddress, region: string) {
     this.#context = context;
     this.address = address;
     this.#region = region;
-    this.#removals = new BlobRemovals(context, address);
+    this.#removals = new ImageRemovals(context, address);
   }
 
   /**
-   * Copies an image's blobs that are not there yet, verified as they pass, and marks them as used. The marker and the
-   * manifest come first: whoever removes blobs from then on sees that they are wanted, and who began before is waited for.
+   * Marks an image as used, and sees to it that it is there. The marker comes first: whoever removes images from then on sees
+   * that it is wanted, and who began before is waited for.
    *
-   * @param onBytes - is told the size of each blob that is in the bucket
+   * @param make - writes the archive, if there is none in any form
    */
   async put(
     functionName: string,
-    image: ResolvedImage,
-    source: ImageSource,
-    onBytes: (bytes: number) => void,
+    image: { digest: string; reference: string },
+    make: (compression: Compression) => RootfsArchive,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<StoredImage> {
     const { objects } = this.#context;
-    await objects.write(this.#marker(image.digest, functionName), '', { signal });
-    const writeManifest = () => objects.write(this.#blob(image.digest), image.manifestBytes, { signal });
-    // Before what it names: `release` finds by it what an upload that was cut off has left.
-    await writeManifest();
-    if (await this.#removals.over(signal)) await writeManifest();
-    const limit = pLimit(UPLOADS);
-    const uploads = imageBlobs(image).map((blob) =>
-      limit(async () => {
-        signal.throwIfAborted();
-        if (!(await this.#has(blob, signal))) {
-          const body = Readable.from(
-            verified(await source.blob(blob, signal), blob, `${image.reference} ${blob.digest}`),
-          );
-          await objects.writeStream(this.#blob(blob.digest), body, blob.size, { signal });
-        }
-        onBytes(blob.size);
-      }),
+    await objects.write(this.#marker(image.digest, functionName), image.reference, { signal });
+    await this.#removals.over(signal);
+    const stored = await this.find(image.digest, signal);
+    if (stored) return stored;
+    const archive = this.#object(image.digest, EXTENSIONS[bestCompression]);
+    let index: RootfsIndex | undefined;
+    const frames = make(bestCompression);
+    const body = Readable.from(
+      (async function* () {
+        index = yield* frames;
+      })(),
+      { objectMode: false },
     );
-    try {
-      await Promise.all(uploads);
-    } finally {
-      limit.clearQueue();
-      await Promise.allSettled(uploads);
+    await objects.writeStream(archive, body, { signal });
+    if (!index) throw new ScarError('service', `The archive of ${image.reference} was stored before its end`);
+    await objects.write(this.#object(image.digest, 'json'), JSON.stringify(index), { signal });
+    return { archive, index };
+  }
+
+  /** A complete image, in whatever form it is there. */
+  async find(digest: string, signal: AbortSignal): Promise<StoredImage | undefined> {
+    const keys = new Set((await this.#objectsOf(digest, signal)).map(({ key }) => key));
+    const has = ({ key }: ObjectAddress) => keys.has(key);
+    const document = this.#object(digest, 'json');
+    const archive = Object.values(EXTENSIONS)
+      .map((extension) => this.#object(digest, extension))
+      .find(has);
+    if (!archive || !has(document)) return undefined;
+    const { bucket, key } = document;
+    return {
+      archive,
+      index: parseIndex(await readText(this.#context.objects, document, signal), `s3://${bucket}/${key}`),
+    };
+  }
+
+  /** All images of the bucket, and markers of images that are not there. */
+  async list(signal: AbortSignal): Promise<StoredObjects[]> {
+    const images = new Map<string, StoredObjects>();
+    const of = (digest: string) => {
+      const image = images.get(digest) ?? { digest, bytes: 0, keys: [], lastModified: undefined, users: [] };
+      images.set(digest, image);
+      return image;
+    };
+    const root = `${this.address.prefix}rootfs/`;
+    for await (const page of this.#context.objects.list(this.address.bucket, { prefix: root, signal })) {
+      for (const { key, bytes, lastModified } of page) {
+        const hex = /^sha256-([0-9a-f]{64})\./.exec(key.slice(root.length))?.[1];
+        if (hex === undefined) continue;
+        const image = of(`sha256:${hex}`);
+        image.keys.push(key);
+        image.bytes += bytes;
+        image.lastModified = lastModified;
+      }
     }
+    for (const { digest, user, since } of await this.#markers(signal)) of(digest).users.push({ ...user, since });
+    return [...images.values()];
+  }
+
+  /** The reference by which a user named the image. */
+  async referenceOf(digest: string, { region, functionName }: ImageUser, signal: AbortSignal): Promise<string> {
+    return await readText(this.#context.objects, this.#marker(digest, functionName, region), signal);
   }
 
   /**
-   * Takes back a function's markers, and removes the blobs that no other function's image needs.
+   * Takes back markers, and removes the images that have none then.
    *
-   * @param which - the digests that it no longer uses
-   * @returns keys of the blobs that were removed
+   * @param which - says which markers, of all that there are
+   * @param orphans - which images go too that had none before. Default: none
+   * @returns keys of what was removed, without the markers
    */
-  async release(functionName: string, which: (digest: string) => boolean, signal: AbortSignal): Promise<string[]> {
-    const mine = `${this.#region}/${functionName}`;
-    const users = await this.#users(signal);
-    const released = [...users].filter(([digest, names]) => names.has(mine) && which(digest)).map(([digest]) => digest);
-    if (released.length === 0) return [];
+  async release(
+    which: (user: ImageUser, digest: string) => boolean,
+    signal: AbortSignal,
+    orphans?: (digest: string) => boolean,
+  ): Promise<string[]> {
+    const released = (await this.#markers(signal)).filter(({ digest, user }) => which(user, digest));
+    if (released.length === 0 && !orphans) return [];
     return await this.#removals.announce(async (signal) => {
-      const markers = released.map((digest) => this.#marker(digest, functionName).key);
-      await this.#context.objects.deleteAll(this.address.bucket, markers, signal);
-      return await this.#removeUnused(released, signal);
+      const { objects } = this.#context;
+      const { bucket } = this.address;
+      await objects.deleteAll(
+        bucket,
+        released.map(({ key }) => key),
+        signal,
+      );
+      const digests = new Set(released.map(({ digest }) => digest));
+      const unused = (await this.list(signal)).filter(({ digest, users }) => {
+        return users.length === 0 && (orphans?.(digest) || digests.has(digest));
+      });
+      const keys = unused.flatMap((image) => image.keys);
+      await objects.deleteAll(bucket, keys, signal);
+      return keys;
     }, signal);
   }
 
-  /** Removes the blobs of these images that no image with a marker needs. Returns their keys. */
-  async #removeUnused(digests: readonly string[], signal: AbortSignal): Promise<string[]> {
-    const used = [...(await this.#users(signal)).keys()];
-    const needed = new Set((await Promise.all(used.map((digest) => this.#blobsOf(digest, signal)))).flat());
-    const candidates = (await Promise.all(digests.map((digest) => this.#blobsOf(digest, signal)))).flat();
-    const keys = [...new Set(candidates)]
-      .filter((digest) => !needed.has(digest))
-      .map((digest) => this.#blob(digest).key);
-    await this.#context.objects.deleteAll(this.address.bucket, keys, signal);
-    return keys;
+  /** Takes back a function's own markers. @param which - the digests that it no longer uses */
+  releaseFunction(functionName: string, which: (digest: string) => boolean, signal: AbortSignal): Promise<string[]> {
+    const mine = (user: ImageUser) => user.region === this.#region && user.functionName === functionName;
+    return this.release((user, digest) => mine(user) && which(digest), signal);
   }
 
-  /** Which functions use which image: digest → `region/function`. */
-  async #users(signal: AbortSignal): Promise<Map<string, Set<string>>> {
+  async #markers(signal: AbortSignal) {
     const root = `${this.address.prefix}images/`;
-    const users = new Map<string, Set<string>>();
+    const markers: { key: string; digest: string; user: ImageUser; since: Date | undefined }[] = [];
     for await (const page of this.#context.objects.list(this.address.bucket, { prefix: root, signal })) {
-      for (const { key } of page) {
-        const [, algorithm, hex, user] = /^([a-z0-9]+)-([0-9a-f]+)\/(.+)$/.exec(key.slice(root.length)) ?? [];
-        if (user === undefined) continue;
-        const digest = `${algorithm}:${hex}`;
-        users.set(digest, (users.get(digest) ?? new Set()).add(user));
+      for (const { key, lastModified: since } of page) {
+        const [, hex, region, functionName] =
+          /^sha256-([0-9a-f]{64})\/([^/]+)\/(.+)$/.exec(key.slice(root.length)) ?? [];
+        if (hex === undefined || region === undefined || functionName === undefined) continue;
+        markers.push({ key, digest: `sha256:${hex}`, user: { region, functionName }, since });
       }
     }
-    return users;
+    return markers;
   }
 
-  /** Digests of an image's blobs, its manifest among them; just the manifest's if that is not there. */
-  async #blobsOf(digest: string, signal: AbortSignal): Promise<string[]> {
-    try {
-      const { body } = await this.#context.objects.read(this.#blob(digest), { signal });
-      const { config, layers } = JSON.parse(Buffer.concat(await body.toArray()).toString()) as Manifest;
-      return [digest, config.digest, ...layers.map((layer) => layer.digest)];
-    } catch (error) {
-      if (error instanceof ScarError && error.code === 'object-not-found') return [digest];
-      throw error;
-    }
+  async #objectsOf(digest: string, signal: AbortSignal): Promise<{ key: string }[]> {
+    const { bucket, key } = this.#object(digest, '');
+    const objects: { key: string }[] = [];
+    for await (const page of this.#context.objects.list(bucket, { prefix: key, signal })) objects.push(...page);
+    return objects;
   }
 
-  async #has(blob: Descriptor, signal: AbortSignal): Promise<boolean> {
-    try {
-      return (await this.#context.objects.head(this.#blob(blob.digest), signal)).bytes === blob.size;
-    } catch (error) {
-      if (error instanceof ScarError && error.code === 'object-not-found') return false;
-      throw error;
-    }
-  }
-
-  #blob(digest: string): ObjectAddress {
-    return { bucket: this.address.bucket, key: `${this.address.prefix}blobs/${digest.replace(':', '/')}` };
-  }
-
-  #marker(digest: string, functionName: string): ObjectAddress {
+  #object(digest: string, extension: string): ObjectAddress {
     const { bucket, prefix } = this.address;
-    return { bucket, key: `${prefix}images/${digest.replace(':', '-')}/${this.#region}/${functionName}` };
+    return { bucket, key: `${prefix}rootfs/${digest.replace(':', '-')}.v1.${extension}` };
+  }
+
+  #marker(digest: string, functionName: string, region = this.#region): ObjectAddress {
+    const { bucket, prefix } = this.address;
+    return { bucket, key: `${prefix}images/${digest.replace(':', '-')}/${region}/${functionName}` };
   }
 }
 
 /**
- * Releases what a function no longer uses. Blobs that stay behind cost little and break nothing: a failure is a warning,
+ * Releases what a function no longer uses. Images that stay behind cost little and break nothing: a failure is a warning,
  * and a bucket that is gone has none.
  *
- * @returns keys of the blobs that were removed
+ * @returns keys of what was removed
  */
 export async function releaseOrWarn(
   context: ClientContext,
@@ -165,13 +226,13 @@ export async function releaseOrWarn(
   signal: AbortSignal,
 ): Promise<string[]> {
   try {
-    return await store.release(functionName, which, signal);
+    return await store.releaseFunction(functionName, which, signal);
   } catch (error) {
     if (!(error instanceof ScarError) || signal.aborted) throw error;
     if (error.code === 'bucket-not-found') return [];
     context.notify.warning({
       code: 'image-cleanup-incomplete',
-      message: `Blobs of ${functionName} may be left in bucket ${store.address.bucket}: ${error.message}`,
+      message: `An image of ${functionName} may be left in bucket ${store.address.bucket}: ${error.message}`,
       context: { functionName, ...store.address },
     });
     return [];

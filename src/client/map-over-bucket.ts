@@ -1,4 +1,4 @@
-import type { ListedObject } from '../aws/s3.js';
+import type { ListedObject } from '../aws/object-store.js';
 import type { InvocationOptions } from '../contract/index.js';
 import { allowedConcurrency } from './concurrency.js';
 import type { ClientContext } from './context.js';

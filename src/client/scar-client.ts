@@ -13,6 +13,7 @@ import type { Logger, ScarEvents } from './events.js';
 import type { FunctionDescription } from './function-description.js';
 import type { TriggerOptions } from './function-options.js';
 import { type CallOptions, type FunctionDetails, getFunction } from './get-function.js';
+import { Images } from './images.js';
 import type { InvocationResult } from './invocation-result.js';
 import { type InvokeOptions, invoke } from './invoke.js';
 import { type ListFunctionsOptions, listFunctions } from './list-functions.js';
@@ -43,6 +44,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
   readonly lambda: LambdaClient;
   /** The SDK's client for CloudWatch Logs that this one works with. */
   readonly logs: CloudWatchLogsClient;
+  /** Images: what they are, and what is kept of them in your image bucket. */
+  readonly images: Images;
   readonly #context: ClientContext;
   readonly #closing = new AbortController();
   readonly #destroyClients: () => void;
@@ -61,6 +64,7 @@ export class ScarClient extends EventEmitter<ScarEvents> {
     const { context, destroyClients } = made;
     ({ s3: this.s3, lambda: this.lambda, logs: this.logs } = made.clients);
     this.#context = context;
+    this.images = new Images(context);
     this.#destroyClients = destroyClients;
   }
 
@@ -99,7 +103,7 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    *
    * @throws FunctionError `function-not-found` for a function that this package did not make; ScarError
    * @example
-   * const { blobs } = await scar.deleteFunction('gray');
+   * const { imageKeys } = await scar.deleteFunction('gray');
    */
   async deleteFunction(name: string, options?: DeleteFunctionOptions): Promise<DeletedFunction> {
     return deleteFunction(this.#context, name, options);

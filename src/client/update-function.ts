@@ -2,17 +2,18 @@ import type { FunctionDetails, FunctionSettings } from '../aws/lambda.js';
 import { CONTAINER_VARIABLE_PREFIX, type FunctionSpec, type Platform, TAGS } from '../contract/index.js';
 import { ValidationError } from '../errors.js';
 import { type ClientContext, underClient } from './context.js';
+import { refuseSmallDisk } from './disk-size.js';
 import type { ProgressEvent } from './events.js';
 import { type FunctionCode, fetchFunctionCode } from './function-code.js';
 import {
-  BLOBS_TAG,
   describe,
   type FunctionDescription,
   imageTags,
-  parseBlobsTag,
+  parseStoreTag,
   requireOurs,
+  STORE_TAG,
 } from './function-description.js';
-import { type FunctionImage, publishImage, resolveFunctionImage } from './function-image.js';
+import { type FunctionImage, resolveFunctionImage } from './function-image.js';
 import {
   behaviour,
   checkFunctionOptions,
@@ -22,9 +23,10 @@ import {
   readScript,
   refuseEndlessLoop,
 } from './function-options.js';
-import { packFunction } from './function-package.js';
+import { type PackageContents, packFunction } from './function-package.js';
 import { ImageStore, releaseOrWarn } from './image-store.js';
 import { refuseMissingBuckets } from './missing-buckets.js';
+import { type PublishedImage, publishImage } from './publish-image.js';
 import { Rollback } from './rollback.js';
 import { triggersOf } from './trigger.js';
 import * as check from './validate.js';
@@ -86,7 +88,7 @@ interface Update {
 function checkOptions(options: UpdateFunctionOptions): void {
   check.knownOptions(options, FUNCTION_OPTION_NAMES, 'updateFunction');
   checkFunctionOptions(withoutNulls(options));
-  for (const option of ['registry', 'pullFrom'] as const) {
+  for (const option of ['registry', 'imageSource'] as const) {
     if (options[option] === undefined || options.image !== undefined) continue;
     throw new ValidationError(option, 'come with image', Object.keys(options), 'Name the image again to move it');
   }
@@ -110,38 +112,59 @@ function withoutNulls({
 /** What is in the package: image, script, arguments, outputs. Returns the tags that it changed. */
 async function updateCode(update: Update): Promise<Record<string, string>> {
   const { context, options, details, signal } = update;
-  const { image, script: newScript, args, output, fakeRoot, reserveSeconds, runner } = options;
+  const { image, script: newScript, args, output, fakeRoot, reserveSeconds, runner, ephemeralStorageMiB } = options;
   const changes = [image, newScript, args, output, fakeRoot, reserveSeconds, runner];
-  if (changes.every((change) => change === undefined)) return {};
+  const isChanged = changes.some((change) => change !== undefined);
+  if (!isChanged && ephemeralStorageMiB === undefined) return {};
   const code = await fetchFunctionCode(details, signal);
-  const found = options.image === undefined ? undefined : await findImage(update, options.image, code.spec.platform);
+  if (code.index && image === undefined && ephemeralStorageMiB !== undefined) {
+    refuseSmallDisk(code.spec.imageReference, code.index.disk, ephemeralStorageMiB);
+  }
+  if (!isChanged) return {};
+  const published = image === undefined ? undefined : await publish(update, image, code.spec.platform);
+  const spec = changedSpec(update, code.spec, published);
+  for (const trigger of await triggersOf(context, details.facts, signal)) refuseEndlessLoop(trigger, spec.output);
+  const script = update.script ?? (options.script === null ? undefined : code.script);
+  const { index, rootfs }: PackageContents = published ?? code;
+  const { zip } = await packFunction(context.config.supervisorDirectory, spec, { script, index, rootfs });
+  await replaceCode(update, code, zip);
+  return published ? await retag(update, spec) : {};
+}
+
+/** The new image, where environments can reach it. */
+async function publish(
+  update: Update,
+  image: string,
+  platform: Platform,
+): Promise<PublishedImage & { digest: string }> {
+  const { context, name, options, details, undo, signal } = update;
+  report(update, 'resolve-image', `Resolving ${image}`);
+  const found: FunctionImage = await resolveFunctionImage(image, platform, options, context, signal);
   try {
-    const spec = await changedSpec(update, code.spec, found);
-    for (const trigger of await triggersOf(context, details.facts, signal)) refuseEndlessLoop(trigger, spec.output);
-    const script = update.script ?? (options.script === null ? undefined : code.script);
-    const { zip } = await packFunction(context.config.supervisorDirectory, spec, script);
-    await replaceCode(update, code, zip);
-    return found ? await retag(update, spec) : {};
+    const { roleArn = details.facts.roleArn, ephemeralStorageMiB = details.facts.ephemeralStorageMiB } = options;
+    const published = await publishImage(context, name, found, {
+      roleArn,
+      ephemeralStorageMiB,
+      undo,
+      progress: (step, message, counted) => report(update, step, message, counted),
+      signal,
+    });
+    return { ...published, digest: found.image.digest };
   } finally {
-    await found?.source.close();
+    await found.source.close();
   }
 }
 
-async function findImage(update: Update, image: string, platform: Platform): Promise<FunctionImage> {
-  report(update, 'resolve-image', `Resolving ${image}`);
-  return await resolveFunctionImage(image, platform, update.options, update.context, update.signal);
-}
-
-async function changedSpec(
-  { context, name, options, details, script, undo, signal }: Update,
+function changedSpec(
+  { options, script }: Update,
   old: FunctionSpec,
-  found: FunctionImage | undefined,
-): Promise<FunctionSpec> {
+  published: (PublishedImage & { digest: string }) | undefined,
+): FunctionSpec {
   const changed = behaviour(withoutNulls(options));
   const { args: oldArgs, output: oldOutput, ...rest } = old;
   const args = options.args === undefined ? oldArgs : changed.args;
   const output = options.output === undefined ? oldOutput : changed.output;
-  const spec: FunctionSpec = {
+  return {
     ...rest,
     hasScript: options.script === undefined ? old.hasScript : script !== undefined,
     ...(args && { args }),
@@ -149,11 +172,13 @@ async function changedSpec(
     ...(changed.fakeRoot !== undefined && { fakeRoot: changed.fakeRoot }),
     ...(options.reserveSeconds !== undefined && { reserveMs: changed.reserveMs }),
     ...(changed.runner && { runner: changed.runner }),
+    ...(published &&
+      options.image !== undefined && {
+        imageReference: options.image,
+        imageDigest: published.digest,
+        imageLocation: published.location,
+      }),
   };
-  if (!found || options.image === undefined) return spec;
-  const roleArn = options.roleArn ?? details.facts.roleArn;
-  const imageLocation = await publishImage(context, name, found, { roleArn, undo, signal, onBytes: () => {} });
-  return { ...spec, imageReference: options.image, imageDigest: found.image.digest, imageLocation };
 }
 
 async function replaceCode(update: Update, old: FunctionCode, zip: Uint8Array): Promise<void> {
@@ -206,13 +231,18 @@ async function updateSettings(update: Update): Promise<void> {
 /** Only when nothing can fail any more: until then the way back needs it. */
 async function releaseOldImage(update: Update, tags: Record<string, string>): Promise<void> {
   const { context, name, details, signal } = update;
-  const old = parseBlobsTag(details.tags[BLOBS_TAG]);
+  const old = parseStoreTag(details.tags[STORE_TAG]);
   if (!old || tags[TAGS.digest] === undefined) return;
-  const sameStore = tags[BLOBS_TAG] === details.tags[BLOBS_TAG];
+  const sameStore = tags[STORE_TAG] === details.tags[STORE_TAG];
   const store = new ImageStore(context, old, await context.region());
   await releaseOrWarn(context, name, store, (digest) => !sameStore || digest !== tags[TAGS.digest], signal);
 }
 
-function report({ context, name }: Update, step: ProgressEvent['step'], message: string): void {
-  context.notify.progress({ operation: 'updateFunction', functionName: name, step, message });
+function report(
+  { context, name }: Update,
+  step: ProgressEvent['step'],
+  message: string,
+  counted: { done?: number; total?: number } = {},
+): void {
+  context.notify.progress({ operation: 'updateFunction', functionName: name, step, message, ...counted });
 }

@@ -27,12 +27,21 @@ export interface FunctionSpec {
 /** {@link FunctionSpec.fakeRoot}, with its default. */
 export const isFakeRoot = ({ fakeRoot = true }: Pick<FunctionSpec, 'fakeRoot'>): boolean => fakeRoot;
 
-/** Where the environments fetch the image's blobs from. */
-export type ImageLocation =
-  /** A registry, by pinned reference: `registry/repository@sha256:...`; its mirrors are asked first. */
-  | { type: 'registry'; reference: string; insecure?: boolean; mirrors?: string[] }
-  /** Blobs that the client uploaded: `<prefix>blobs/sha256/<hex>`, the layout of an OCI image layout. */
-  | { type: 's3'; bucket: string; prefix: string };
+/** Where the environments bring the image from: its rootfs archive; its registry, if there is none or it cannot be had. One is there. */
+export interface ImageLocation {
+  archive?: ArchiveLocation;
+  registry?: RegistryLocation;
+}
+
+/** A rootfs archive, which {@link ROOTFS_INDEX_FILE} describes: an object, or {@link ROOTFS_FILE} of the package. */
+export type ArchiveLocation = { type: 's3'; bucket: string; key: string } | { type: 'package' };
+
+/** By pinned reference, `registry/repository@sha256:...`; its mirrors are asked first. */
+export interface RegistryLocation {
+  reference: string;
+  insecure?: boolean;
+  mirrors?: string[];
+}
 
 export interface Platform {
   os: 'linux';
@@ -55,6 +64,9 @@ export const RUNNERS: readonly RunnerName[] = ['in-process', 'namespaces'];
 /** Files of the function's zip. */
 export const SPEC_FILE = 'function.json';
 export const SCRIPT_FILE = 'script';
+/** What the rootfs archive has, if there is one; and a small image's archive itself. */
+export const ROOTFS_INDEX_FILE = 'rootfs.json';
+export const ROOTFS_FILE = 'rootfs';
 /** The native runner beside the supervisor, one per architecture: `inroot-amd64`. */
 export const runnerFile = (architecture: Platform['architecture']): string => `inroot-${architecture}`;
 

@@ -96,7 +96,7 @@ function wantsMore(stream: Transform): Promise<void> {
 }
 
 /** zstd in plain JavaScript, for Node before 22.15: some three times slower. */
-async function* unzstdInScript(source: AsyncIterable<Buffer>, where: string): AsyncGenerator<Buffer> {
+export async function* unzstdInScript(source: AsyncIterable<Buffer>, where: string): AsyncGenerator<Buffer> {
   let pieces: Buffer[] = [];
   const stream = new ZstdDecompress((piece) => {
     pieces.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));

@@ -1,3 +1,4 @@
+export type { RootfsIndex } from './archive/index-document.js';
 export { compressionOf } from './decompress.js';
 export { isDigest, sha256 } from './digest.js';
 export type { Descriptor, ImageConfig, ImageSource, Manifest, ResolvedImage } from './image-source.js';

@@ -26,16 +26,21 @@ export interface LayerPass {
  * digests are known to be right, so what it made counts only when this returns.
  */
 export async function applyLayer(layer: LayerPass, sink: TarSink): Promise<void> {
+  const tar = new TarReader(sink);
+  for await (const chunk of layerTar(layer)) tar.write(chunk);
+  tar.end();
+}
+
+/** A layer's archive, decompressed. Throws at its end unless size, digest and diffID are what was promised. */
+export async function* layerTar(layer: LayerPass): AsyncGenerator<Buffer> {
   const { algorithm, hex } = parseDigest(layer.diffId, `the diffID of ${layer.where}`);
   const diffId = createHash(algorithm);
-  const tar = new TarReader(sink);
   const compressed = verified(layer.blob, layer.descriptor, layer.where, layer.onBytes);
   for await (const chunk of decompressed(compressed, layer.where)) {
     layer.signal?.throwIfAborted();
     diffId.update(chunk);
-    tar.write(chunk);
+    yield chunk;
   }
-  tar.end();
   const actual = diffId.digest('hex');
   if (actual === hex) return;
   throw new ImageError(

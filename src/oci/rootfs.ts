@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { ScarError, UnsupportedImageError, ValidationError } from '../errors.js';
 import { formatBytes } from '../util/format-bytes.js';
 import { removeTree } from '../util/remove-tree.js';
+import type { RootfsIndex } from './archive/index-document.js';
+import { archiveTar } from './archive/read.js';
 import type { ImageSource, ResolvedImage } from './image-source.js';
 import { applyLayer } from './layer.js';
+import { DiskTree } from './rootfs/disk-tree.js';
 import { type LinkForm, runnersLinks } from './rootfs/link-target.js';
 import { noSpace, SpaceBudget, type SpaceLimits } from './rootfs/space.js';
 import { RootfsWriter } from './rootfs/writer.js';
+import { TarReader } from './tar/reader.js';
 
 export interface UnpackOptions extends SpaceLimits {
   signal?: AbortSignal;
@@ -47,7 +52,7 @@ export interface UnpackStats {
  * @throws ImageError `image-corrupt` or `image-unsafe`; ScarError `no-space`; ValidationError if the folder cannot be made;
  * what the source throws; `signal.reason` when aborted
  */
-export async function unpackImage(
+export function unpackImage(
   image: ResolvedImage,
   source: ImageSource,
   directory: string,
@@ -55,19 +60,11 @@ export async function unpackImage(
 ): Promise<UnpackStats> {
   const { signal, onProgress } = options;
   const { layers } = image.manifest;
-  const rootfs = await Workplace.make(directory);
-  let writer: RootfsWriter | undefined;
-  try {
-    const budget = new SpaceBudget(rootfs.partial, options);
-    if (image.compressedBytes > budget.bytesLeft) {
-      throw noSpace(rootfs.parent, budget.bytesLeft, `${formatBytes(image.compressedBytes)} even compressed`);
+  const totalBytes = image.compressedBytes;
+  return makeRootfs(image.reference, directory, options, async (writer, budget) => {
+    if (totalBytes > budget.bytesLeft) {
+      throw noSpace(dirname(resolve(directory)), budget.bytesLeft, `${formatBytes(totalBytes)} even compressed`);
     }
-    writer = new RootfsWriter({
-      root: rootfs.partial,
-      umask: rootfs.umask,
-      budget,
-      links: options.links ?? runnersLinks([]),
-    });
     let bytes = 0;
     for (const [index, descriptor] of layers.entries()) {
       signal?.throwIfAborted();
@@ -80,26 +77,72 @@ export async function unpackImage(
           where: `layer ${index + 1} of ${image.reference}`,
           onBytes: (count) => {
             bytes += count;
-            onProgress?.({ bytes, totalBytes: image.compressedBytes, layer: index + 1, layers: layers.length });
+            onProgress?.({ bytes, totalBytes, layer: index + 1, layers: layers.length });
           },
           ...(signal && { signal }),
         },
         writer,
       );
     }
+    return { layers: layers.length, compressedBytes: bytes };
+  });
+}
+
+/**
+ * The same from a rootfs archive, whose layers are merged: refused before a byte of it is read if it does not fit.
+ *
+ * @param open - the archive's bytes, and how many there are
+ * @param reference - what messages call the image
+ */
+export function unpackArchive(
+  index: RootfsIndex,
+  open: () => Promise<{ body: Readable; bytes: number }>,
+  reference: string,
+  directory: string,
+  options: UnpackOptions = {},
+): Promise<UnpackStats> {
+  const { signal, onProgress } = options;
+  return makeRootfs(reference, directory, options, async (writer, budget) => {
+    budget.refuseUnlessFits(index.disk);
+    const { body, bytes: totalBytes } = await open();
+    let bytes = 0;
+    const onBytes = (count: number) => {
+      bytes += count;
+      onProgress?.({ bytes, totalBytes, layer: 1, layers: 1 });
+    };
+    writer.startLayer(true);
+    const tar = new TarReader(writer);
+    for await (const chunk of archiveTar(body, index, `the rootfs archive of ${reference}`, onBytes)) {
+      signal?.throwIfAborted();
+      tar.write(chunk);
+    }
+    tar.end();
+    return { layers: 1, compressedBytes: bytes };
+  });
+}
+
+/** Lets a writer fill a new folder, which appears when all of it is there. */
+async function makeRootfs(
+  reference: string,
+  directory: string,
+  options: UnpackOptions,
+  fill: (writer: RootfsWriter, budget: SpaceBudget) => Promise<Pick<UnpackStats, 'layers' | 'compressedBytes'>>,
+): Promise<UnpackStats> {
+  const rootfs = await Workplace.make(directory);
+  let writer: RootfsWriter | undefined;
+  try {
+    const budget = new SpaceBudget(rootfs.partial, options);
+    const links = options.links ?? runnersLinks([]);
+    const tree = new DiskTree({ root: rootfs.partial, umask: rootfs.umask, links, budget });
+    writer = new RootfsWriter({ tree, budget });
+    const read = await fill(writer, budget);
     writer.finish();
     await rename(rootfs.partial, rootfs.directory);
-    return {
-      layers: layers.length,
-      entries: budget.entries,
-      files: writer.files,
-      bytes: budget.bytes,
-      compressedBytes: bytes,
-    };
+    return { ...read, entries: budget.entries, files: writer.files, bytes: budget.bytes };
   } catch (error) {
     writer?.close();
     await removeTree(rootfs.partial);
-    throw explain(error, image, rootfs, signal);
+    throw explain(error, reference, rootfs, options.signal);
   }
 }
 
@@ -143,14 +186,14 @@ class Workplace {
 }
 
 /** Turns what the file system says into what it means for the image. */
-function explain(error: unknown, image: ResolvedImage, rootfs: Workplace, signal: AbortSignal | undefined): unknown {
+function explain(error: unknown, reference: string, rootfs: Workplace, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
   if (error instanceof ScarError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return noSpace(rootfs.parent, new SpaceBudget(rootfs.parent).bytesLeft, 'more than that', error);
   }
-  return new UnsupportedImageError(`${image.reference} cannot be unpacked into ${rootfs.directory}: ${message}`, {
+  return new UnsupportedImageError(`${reference} cannot be unpacked into ${rootfs.directory}: ${message}`, {
     cause: error,
   });
 }

@@ -3,12 +3,13 @@ import { dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { type FunctionSpec, isFakeRoot } from '../../src/contract/index.js';
 import { ImageError, ScarError } from '../../src/errors.js';
-import type { ImageConfig, ImageSource, ResolvedImage } from '../../src/oci/image-source.js';
+import type { ImageConfig } from '../../src/oci/image-source.js';
 import { type LinkForm, runnersLinks, verbatimLinks } from '../../src/oci/rootfs/link-target.js';
 import { withFileLock } from '../../src/util/file-lock.js';
 import { formatBytes } from '../../src/util/format-bytes.js';
 import { isProcessAlive, processIdentity } from '../../src/util/process-identity.js';
 import { removeTree } from '../../src/util/remove-tree.js';
+import type { BringRootfs } from './bring-rootfs.js';
 import { MOUNT_POINTS } from './folders.js';
 import { installHostFiles } from './host-files.js';
 
@@ -31,13 +32,7 @@ export interface ImageCacheOptions {
   freeBytes(): number;
 }
 
-/**
- * How much larger than compressed an image is taken to be when room is made for it: Debian's and Alpine's layers shrink
- * to 0.35-0.45 of their size. Only for choosing what to evict; whether it fits is seen while it is unpacked.
- */
-const EXPECTED_EXPANSION = 3;
-
-/** Config, manifest and facts of an image: written last, so that a folder with it is complete. */
+/** Reference and config of an image: written last, so that a folder with it is complete. */
 const RECORD = 'image.json';
 const ROOTFS = 'rootfs';
 const CODE_CACHE = 'code';
@@ -59,14 +54,14 @@ export class ImageCache {
   }
 
   /**
-   * The function's image, brought in from `open` unless it is there: then nothing is read from the network, and after the
+   * The function's image, brought in by `bring` unless it is there: then nothing is read from the network, and after the
    * first time in this process nothing from the disk.
    *
-   * @throws what unpacking throws, `signal.reason` when aborted
+   * @throws what `bring` throws, `signal.reason` when aborted
    */
   async use(
     spec: Pick<FunctionSpec, 'imageDigest' | 'platform' | 'fakeRoot' | 'runner'>,
-    open: () => Promise<ImageSource>,
+    bring: BringRootfs,
     signal: AbortSignal,
   ): Promise<{ image: CachedImage; pulled: boolean }> {
     const folder = this.#folderOf(spec);
@@ -78,7 +73,7 @@ export class ImageCache {
       async () => {
         await this.#removeUnfinished();
         const present = readRecord(folder);
-        if (!present) await this.#pull(spec, folder, open, signal);
+        if (!present) await this.#pull(spec, folder, bring, signal);
         const config = present ?? readRecord(folder);
         if (!config) throw new ScarError('service', `The image's record in ${folder} vanished while it was unpacked`);
         installHostFiles(join(folder, ROOTFS), linksFor(spec));
@@ -110,31 +105,30 @@ export class ImageCache {
   }
 
   async #pull(
-    spec: Pick<FunctionSpec, 'imageDigest' | 'platform' | 'runner'>,
+    spec: Pick<FunctionSpec, 'runner'>,
     folder: string,
-    open: () => Promise<ImageSource>,
+    bring: BringRootfs,
     signal: AbortSignal,
   ): Promise<void> {
     const started = performance.now();
-    // Warm environments need none of it.
-    const { resolveImage, unpackImage } = await import('../../src/oci/index.js');
-    const source = await open();
     try {
-      const image = await resolveImage(source, spec.platform, signal);
-      checkDigest(image, spec.imageDigest);
-      await this.#makeRoom(image.compressedBytes);
-      mkdirSync(folder, { recursive: true });
-      const stats = await unpackImage(image, source, join(folder, ROOTFS), { signal, links: linksFor(spec) });
-      writeRecord(folder, image);
+      const { reference, from, config, stats } = await bring({
+        prepare: async (bytes) => {
+          await this.#makeRoom(bytes, folder);
+          mkdirSync(folder, { recursive: true });
+          return join(folder, ROOTFS);
+        },
+        links: linksFor(spec),
+        signal,
+      });
+      writeRecord(folder, { reference, config });
       this.#log(
-        `image ${image.reference} unpacked in ${Math.round(performance.now() - started)} ms: ` +
+        `image ${reference} unpacked from ${from} in ${Math.round(performance.now() - started)} ms: ` +
           `${formatBytes(stats.compressedBytes)} compressed, ${formatBytes(stats.bytes)} in ${stats.files} files`,
       );
     } catch (error) {
       await removeTree(folder);
       throw error;
-    } finally {
-      await source.close();
     }
   }
 
@@ -144,11 +138,10 @@ export class ImageCache {
     }
   }
 
-  /** Evicts images that nobody uses, longest unused first, until the one to come probably fits. */
-  async #makeRoom(compressedBytes: number): Promise<void> {
-    const wanted = compressedBytes * EXPECTED_EXPANSION;
+  /** Evicts images that nobody uses but for one, longest unused first, until so many bytes fit. */
+  async #makeRoom(wanted: number, kept: string): Promise<void> {
     const unused = this.#folders()
-      .filter((folder) => !isInUse(folder))
+      .filter((folder) => folder !== kept && !isInUse(folder))
       .map((folder) => ({ folder, lastUsed: statSync(join(folder, RECORD)).mtimeMs }))
       .sort((a, b) => a.lastUsed - b.lastUsed);
     for (const { folder } of unused) {
@@ -181,16 +174,6 @@ function linksFor({ runner }: Pick<FunctionSpec, 'runner'>): LinkForm {
   return runner === 'namespaces' ? verbatimLinks : runnersLinks(MOUNT_POINTS);
 }
 
-function checkDigest(image: ResolvedImage, expected: string): void {
-  if (image.digest === expected) return;
-  throw new ImageError(
-    'image-corrupt',
-    `${image.reference} should have the manifest ${expected}, but its source gave ${image.digest}. Create or update the ` +
-      'function anew to take what is there now',
-    { context: { expected, received: image.digest } },
-  );
-}
-
 /** The config of a complete image; undefined if it is missing or was not finished. */
 function readRecord(folder: string): ImageConfig | undefined {
   try {
@@ -200,9 +183,9 @@ function readRecord(folder: string): ImageConfig | undefined {
   }
 }
 
-function writeRecord(folder: string, { reference, digest, manifest, config }: ResolvedImage): void {
+function writeRecord(folder: string, record: { reference: string; config: ImageConfig }): void {
   const partial = join(folder, `${RECORD}.partial`);
-  writeFileSync(partial, JSON.stringify({ reference, digest, manifest, config }));
+  writeFileSync(partial, JSON.stringify(record));
   renameSync(partial, join(folder, RECORD));
 }
 

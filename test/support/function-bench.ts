@@ -14,14 +14,17 @@ import {
   type InvocationEvent,
   type InvocationResponse,
   type Platform,
+  ROOTFS_INDEX_FILE,
   runnerFile,
   SCRIPT_FILE,
   SPEC_FILE,
 } from '../../src/contract/index.js';
-import { imageBlobs, openImage, resolveImage } from '../../src/oci/index.js';
+import type { RootfsIndex } from '../../src/oci/archive/index.js';
+import { openImage, resolveImage } from '../../src/oci/index.js';
 import { removeTree } from '../../src/util/remove-tree.js';
 import { jailed } from './jail/jail.js';
 import type { MemoryImage } from './memory-image.js';
+import { rootfsArchive } from './oci/rootfs-archive.js';
 import { type S3Engine, startS3Engine } from './s3-engine.js';
 
 const repository = resolve(import.meta.dirname, '../..');
@@ -107,8 +110,9 @@ export class FunctionBench implements AsyncDisposable {
     const tmp = options.tmp ?? join(this.folder, `${id}-tmp`);
     for (const path of [folder, tmp]) mkdirSync(path, { recursive: true });
     chmodSync(tmp, 0o1777);
-    const digest = await this.#upload(image, `${id}/`, platform);
-    writeFileSync(join(folder, SPEC_FILE), JSON.stringify(makeSpec(options, digest, `${id}/`, spec)));
+    const index = await this.#upload(image, id, platform);
+    writeFileSync(join(folder, ROOTFS_INDEX_FILE), JSON.stringify(index));
+    writeFileSync(join(folder, SPEC_FILE), JSON.stringify(makeSpec(options, index.image, id, spec)));
     if (script !== undefined) writeFileSync(join(folder, SCRIPT_FILE), script, { mode: 0o755 });
     copyFileSync(join(built, 'index.mjs'), join(folder, 'index.mjs'));
     const runner = runnerFile(platform.architecture);
@@ -138,23 +142,13 @@ export class FunctionBench implements AsyncDisposable {
     return started;
   }
 
-  /** Puts an image's blobs where a function looks for them, as the client does. Returns its digest. */
-  async #upload(image: MemoryImage | string, prefix: string, platform: Platform): Promise<string> {
-    const address = (digest: string) => ({ bucket: IMAGES_BUCKET, key: `${prefix}blobs/${digest.replace(':', '/')}` });
-    if (typeof image !== 'string') {
-      for (const [digest, bytes] of image.blobs) await this.store.write(address(digest), bytes);
-      await this.store.write(address(image.resolved.digest), image.manifestBytes);
-      return image.resolved.digest;
-    }
-    const source = openImage(image);
-    const resolved = await resolveImage(source, platform);
-    const blobs = image.split(':')[1] ?? '';
-    for (const { digest } of imageBlobs(resolved)) {
-      await this.store.writeFile(address(digest), join(blobs, 'blobs', digest.replace(':', '/')));
-    }
-    await this.store.write(address(resolved.digest), resolved.manifestBytes);
+  /** Puts an image's archive where a function looks for it, as the client does. Returns what its package says of it. */
+  async #upload(image: MemoryImage | string, key: string, platform: Platform): Promise<RootfsIndex> {
+    const source = typeof image === 'string' ? openImage(image) : image;
+    const { bytes, index } = await rootfsArchive(await resolveImage(source, platform), source);
+    await this.store.write({ bucket: IMAGES_BUCKET, key }, bytes);
     await source.close();
-    return resolved.digest;
+    return index;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -169,7 +163,7 @@ const platformOf = ({ architecture = 'amd64' }: FunctionOptions): Platform => ({
 function makeSpec(
   options: FunctionOptions,
   digest: string,
-  prefix: string,
+  key: string,
   spec: Partial<FunctionSpec> = {},
 ): FunctionSpec {
   const { image, script } = options;
@@ -177,7 +171,7 @@ function makeSpec(
     version: 1,
     imageReference: typeof image === 'string' ? image : image.reference,
     imageDigest: digest,
-    imageLocation: { type: 's3', bucket: IMAGES_BUCKET, prefix },
+    imageLocation: { archive: { type: 's3', bucket: IMAGES_BUCKET, key } },
     platform: platformOf(options),
     hasScript: script !== undefined,
     reserveMs: 1_000,

@@ -81,13 +81,13 @@ export class MemoryImage implements ImageSource {
   async blob(descriptor: Descriptor): Promise<Readable> {
     this.requests.push(descriptor.digest);
     const bytes = this.blobs.get(descriptor.digest) ?? Buffer.alloc(0);
+    return Readable.from(this.pieces(bytes), { objectMode: false });
+  }
+
+  /** Bytes as this image gives them. */
+  *pieces(bytes: Buffer): Generator<Buffer> {
     const size = this.#pieceBytes;
-    return Readable.from(
-      (function* () {
-        for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
-      })(),
-      { objectMode: false },
-    );
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
   }
 
   async close(): Promise<void> {}

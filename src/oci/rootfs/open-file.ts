@@ -1,8 +1,9 @@
 import { closeSync, fchmodSync, ftruncateSync, futimesSync, lutimesSync, writeSync } from 'node:fs';
 import { corrupt, type SparseMap, type TarEntry } from '../tar/header.js';
+import type { OpenFile } from './file-tree.js';
 
 /** A file of the rootfs while its content passes. */
-export class OpenFile {
+export class FileOnDisk implements OpenFile {
   readonly #fd: number;
   readonly #mtime: number;
   readonly #mode: number | undefined;
@@ -72,7 +73,7 @@ export function setLinkTime(path: string | Buffer, mtime: number): void {
 }
 
 /** A time that file systems take: headers may say anything. */
-function sensibleTime(seconds: number): number {
+export function sensibleTime(seconds: number): number {
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 0xffff_ffff) : 0;
 }
 

@@ -1,6 +1,5 @@
-import { lstatSync, mkdirSync, readlinkSync } from 'node:fs';
 import { display } from '../tar/header.js';
-import type { LinkForm } from './link-target.js';
+import type { FileTree, NodeKind } from './file-tree.js';
 import { joinPath, MAX_LINKS, splitPath, unsafe } from './names.js';
 
 /**
@@ -11,8 +10,7 @@ import { joinPath, MAX_LINKS, splitPath, unsafe } from './names.js';
  * Paths are byte strings (one character per byte) relative to the root, `''` being the root.
  */
 export class ScopedPaths {
-  readonly #root: string;
-  readonly #links: LinkForm;
+  readonly #tree: FileTree;
   readonly #onCreate: (folder: string) => void;
   /** Real folders. */
   readonly #folders = new Set<string>(['']);
@@ -20,16 +18,9 @@ export class ScopedPaths {
   readonly #resolved = new Map<string, string>([['', '']]);
 
   /** @param onCreate - called before a folder is made that no entry named */
-  constructor(root: string, links: LinkForm, onCreate: (folder: string) => void) {
-    this.#root = Buffer.from(root).toString('latin1');
-    this.#links = links;
+  constructor(tree: FileTree, onCreate: (folder: string) => void) {
+    this.#tree = tree;
     this.#onCreate = onCreate;
-  }
-
-  /** The path for the file system's functions: text if it is ASCII, else its bytes. */
-  native(path: string): string | Buffer {
-    const whole = path === '' ? this.#root : `${this.#root}/${path}`;
-    return isAscii(whole) ? whole : Buffer.from(whole, 'latin1');
   }
 
   /** The real folder that a path means. Folders that are missing are made, and what is no folder is `undefined`. */
@@ -43,15 +34,11 @@ export class ScopedPaths {
   }
 
   /** Whether something is there, and what, without following it. Its folder must be real. */
-  kind(path: string): 'folder' | 'link' | 'other' | undefined {
+  kind(path: string): NodeKind | undefined {
     if (this.#folders.has(path)) return 'folder';
-    const stats = lstatSync(this.native(path), { throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
-    if (stats.isDirectory()) {
-      this.#folders.add(path);
-      return 'folder';
-    }
-    return stats.isSymbolicLink() ? 'link' : 'other';
+    const kind = this.#tree.kind(path);
+    if (kind === 'folder') this.#folders.add(path);
+    return kind;
   }
 
   /** Says that a real folder was made. */
@@ -65,11 +52,6 @@ export class ScopedPaths {
     this.#folders.add('');
     this.#resolved.clear();
     this.#resolved.set('', '');
-  }
-
-  /** What the image says that the link leads to. */
-  readLink(path: string): string {
-    return this.#links.original(readlinkSync(this.native(path), { encoding: 'latin1' }));
   }
 
   #find(path: string, create: boolean): string | undefined {
@@ -97,12 +79,12 @@ export class ScopedPaths {
         real = next;
       } else if (kind === 'link') {
         if (++links > MAX_LINKS) throw unsafe(`${display(path)} leads through more than ${MAX_LINKS} symbolic links`);
-        const target = this.readLink(next);
+        const target = this.#tree.readLink(next);
         if (target.startsWith('/')) real = '';
         todo.push(...target.split('/').reverse());
       } else if (kind === undefined && create) {
         this.#onCreate(next);
-        mkdirSync(this.native(next), 0o755);
+        this.#tree.makeFolder(next, 0o755);
         this.#folders.add(next);
         real = next;
       } else {
@@ -111,8 +93,4 @@ export class ScopedPaths {
     }
     return real;
   }
-}
-
-function isAscii(path: string): boolean {
-  return !/[\x80-\xff]/.test(path);
 }

@@ -1,36 +1,16 @@
-import {
-  chmodSync,
-  constants,
-  copyFileSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmdirSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { ScarError } from '../../errors.js';
 import { corrupt, display, type TarEntry } from '../tar/header.js';
 import type { TarSink } from '../tar/reader.js';
-import type { LinkForm } from './link-target.js';
+import type { FileTree, OpenFile } from './file-tree.js';
 import { cleanName, joinPath, splitPath, unsafe } from './names.js';
-import { OpenFile, setLinkTime } from './open-file.js';
 import { ScopedPaths } from './scoped-paths.js';
-import type { SpaceBudget } from './space.js';
+import type { Caps } from './space.js';
 import { parseWhiteout } from './whiteout.js';
 
-/** Exclusive: never opens what is there, be it a file with other names or a link to somewhere. */
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-
 export interface RootfsWriterOptions {
-  /** A new folder that belongs to the writer alone. */
-  root: string;
-  budget: SpaceBudget;
-  /** The process's umask, which the modes of new files lose. */
-  umask: number;
-  /** How symbolic links are written. */
-  links: LinkForm;
+  /** New and empty. */
+  tree: FileTree;
+  budget: Caps;
 }
 
 /**
@@ -43,7 +23,8 @@ export interface RootfsWriterOptions {
  * Synchronous, because a promise per system call costs more than the call on a file system in memory or in the page cache.
  */
 export class RootfsWriter implements TarSink {
-  readonly #options: RootfsWriterOptions;
+  readonly #tree: FileTree;
+  readonly #budget: Caps;
   readonly #paths: ScopedPaths;
   /** What the present layer wrote, which its whiteouts do not hide; undefined in the lowest, which has nothing below. */
   #own: Set<string> | undefined;
@@ -54,10 +35,11 @@ export class RootfsWriter implements TarSink {
   #file: OpenFile | undefined;
   files = 0;
 
-  constructor(options: RootfsWriterOptions) {
-    this.#options = options;
-    this.#paths = new ScopedPaths(options.root, options.links, (folder) => {
-      options.budget.addEntry();
+  constructor({ tree, budget }: RootfsWriterOptions) {
+    this.#tree = tree;
+    this.#budget = budget;
+    this.#paths = new ScopedPaths(tree, (folder) => {
+      budget.addEntry();
       this.#own?.add(folder);
     });
   }
@@ -68,7 +50,7 @@ export class RootfsWriter implements TarSink {
   }
 
   entry(entry: TarEntry): void {
-    this.#options.budget.addEntry();
+    this.#budget.addEntry();
     const name = cleanName(entry.name);
     const { folder, base } = splitPath(name);
     const whiteout = parseWhiteout(base, name);
@@ -83,7 +65,7 @@ export class RootfsWriter implements TarSink {
       const path = joinPath(parent, base);
       this.#own?.add(path);
       this.#leftOut.delete(path);
-      this.#write(entry, path, parent);
+      this.#write(entry, path);
     }
   }
 
@@ -102,7 +84,7 @@ export class RootfsWriter implements TarSink {
     this.#paths.forget();
     for (const [folder, mtime] of this.#folderTimes) {
       // Asked again, folder by folder, because what was a folder once may be a link now.
-      if (this.#paths.existingFolder(folder) === folder) setLinkTime(this.#paths.native(folder), mtime);
+      if (this.#paths.existingFolder(folder) === folder) this.#tree.setFolderTime(folder, mtime);
     }
   }
 
@@ -112,15 +94,15 @@ export class RootfsWriter implements TarSink {
     this.#file = undefined;
   }
 
-  #write(entry: TarEntry, path: string, parent: string): void {
+  #write(entry: TarEntry, path: string): void {
     if (entry.type === 'file') {
       this.#writeFile(entry, path);
     } else if (entry.type === 'directory') {
       this.#writeFolder(entry, path);
     } else if (entry.type === 'symlink') {
-      this.#writeSymlink(entry.linkName, entry.mtime, path, parent);
+      this.#writeSymlink(entry.linkName, entry.mtime, path);
     } else if (entry.type === 'link') {
-      this.#writeLink(entry, path, parent);
+      this.#writeLink(entry, path);
     } else if (path.startsWith('dev/')) {
       // mknod(2) is refused to us. `/dev` is the host's when a container runs; elsewhere the name at least is there.
       this.#leaveOut(path);
@@ -142,16 +124,15 @@ export class RootfsWriter implements TarSink {
   }
 
   #writeFile(entry: TarEntry, path: string): void {
-    this.#options.budget.addBytes(entry.size, path);
+    this.#budget.addBytes(entry.size, path);
     const mode = (entry.mode & 0o777) | 0o600;
-    const fd = this.#replacing(path, () => openSync(this.#paths.native(path), NEW_FILE, mode));
-    this.#file = new OpenFile(fd, entry, (mode & this.#options.umask) === 0 ? undefined : mode);
+    this.#file = this.#replacing(path, () => this.#tree.makeFile(path, entry, mode));
     this.files++;
   }
 
   #writeFolder(entry: TarEntry, path: string): void {
     if (this.#paths.kind(path) !== 'folder') {
-      this.#replacing(path, () => mkdirSync(this.#paths.native(path), 0o700));
+      this.#replacing(path, () => this.#tree.makeFolder(path, 0o700));
       this.#paths.add(path);
     }
     this.#setFolder(path, entry);
@@ -159,19 +140,17 @@ export class RootfsWriter implements TarSink {
 
   #setFolder(path: string, entry: TarEntry): void {
     // setgid would be inherited by what is written into it; the sticky bit is kept (`/tmp`).
-    chmodSync(this.#paths.native(path), (entry.mode & 0o1777) | 0o700);
+    this.#tree.setFolderMode(path, (entry.mode & 0o1777) | 0o700);
     this.#folderTimes.set(path, entry.mtime);
   }
 
-  #writeSymlink(target: string, mtime: number, path: string, parent: string): void {
+  #writeSymlink(target: string, mtime: number, path: string): void {
     if (target === '') throw corrupt(`the symbolic link ${display(path)} has no target`);
     if (target.includes('\0')) throw unsafe(`The symbolic link ${display(path)} has a NUL in its target`);
-    const stored = Buffer.from(this.#options.links.stored(target, parent), 'latin1');
-    this.#replacing(path, () => symlinkSync(stored, this.#paths.native(path)));
-    setLinkTime(this.#paths.native(path), mtime);
+    this.#replacing(path, () => this.#tree.makeSymlink(path, target, mtime));
   }
 
-  #writeLink(entry: TarEntry, path: string, parent: string): void {
+  #writeLink(entry: TarEntry, path: string): void {
     const name = cleanName(entry.linkName, 'The target of a hard link');
     const { folder, base } = splitPath(name);
     const real = name === '' ? undefined : this.#paths.existingFolder(folder);
@@ -183,9 +162,9 @@ export class RootfsWriter implements TarSink {
       throw corrupt(`${display(path)} is a hard link to ${display(entry.linkName)}, which is no file of the image`);
     } else if (kind === 'link' && target !== path) {
       // A link means something else in another folder, so a second name for it is a link of its own.
-      this.#writeSymlink(this.#paths.readLink(target), entry.mtime, path, parent);
+      this.#writeSymlink(this.#tree.readLink(target), entry.mtime, path);
     } else if (target !== path) {
-      this.#replacing(path, () => this.#link(target, path));
+      this.#replacing(path, () => this.#tree.makeLink(path, target));
     }
   }
 
@@ -194,26 +173,15 @@ export class RootfsWriter implements TarSink {
     this.#leftOut.add(path);
   }
 
-  #link(target: string, path: string): void {
-    try {
-      linkSync(this.#paths.native(target), this.#paths.native(path));
-    } catch (error) {
-      // Not every file system has hard links, some kernels refuse them, and a file may have only so many.
-      if (!['EPERM', 'EMLINK', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(codeOf(error))) throw error;
-      this.#options.budget.addBytes(lstatSync(this.#paths.native(target)).size, path);
-      copyFileSync(this.#paths.native(target), this.#paths.native(path), constants.COPYFILE_EXCL);
-    }
-  }
-
   /** Makes something new in place of what is there, if anything is: a later entry wins, whatever type it has. */
-  #replacing<T>(path: string, make: () => T): T {
-    try {
-      return make();
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
+  #replacing<T>(path: string, make: () => T | undefined | false): T {
+    let made = make();
+    if (!made) {
       this.#remove(path);
-      return make();
+      made = make();
     }
+    if (!made) throw new ScarError('service', `${display(path)} of the rootfs came back while it was replaced`);
+    return made;
   }
 
   /**
@@ -225,7 +193,7 @@ export class RootfsWriter implements TarSink {
     const own = this.#own;
     const real = this.#paths.existingFolder(folder);
     if (own === undefined || real === undefined) return;
-    const names = name === undefined ? this.#children(real) : [name];
+    const names = name === undefined ? this.#tree.children(real) : [name];
     for (const child of names) this.#removeUnlessOwn(joinPath(real, child), own);
   }
 
@@ -234,15 +202,16 @@ export class RootfsWriter implements TarSink {
     const kind = this.#paths.kind(path);
     if (kind !== 'folder') {
       if (own.has(path)) return false;
-      if (kind !== undefined) unlinkSync(this.#paths.native(path));
+      if (kind !== undefined) this.#tree.removeFile(path);
       if (kind === 'link') this.#paths.forget();
       return true;
     }
-    const emptied = this.#children(path)
+    const emptied = this.#tree
+      .children(path)
       .map((child) => this.#removeUnlessOwn(joinPath(path, child), own))
       .every(Boolean);
     if (!emptied || own.has(path)) return false;
-    rmdirSync(this.#paths.native(path));
+    this.#tree.removeFolder(path);
     this.#paths.forget();
     return true;
   }
@@ -251,14 +220,6 @@ export class RootfsWriter implements TarSink {
   #remove(path: string): void {
     this.#removeUnlessOwn(path, nothing);
   }
-
-  #children(folder: string): string[] {
-    return readdirSync(this.#paths.native(folder), { encoding: 'latin1' });
-  }
 }
 
 const nothing: ReadonlySet<string> = new Set();
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException | undefined)?.code ?? '';
-}

@@ -1,5 +1,5 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InvocationFailureReason, InvokeOptions } from '../../../src/index.js';
 import { builtPackage, missingPackage } from '../../support/built-package.js';
@@ -343,25 +343,5 @@ describe.skipIf(missing)('a container that fails', () => {
     expect(result.outputs).toEqual([{ bucket: 'data', key: 'output/empty.out', bytes: 0 }]);
     expect(await read('output/empty.out')).toBe('');
     expect(result.logs, 'no warning of the SDK').not.toMatch(/unknown length/);
-  });
-
-  it('two functions with one image: the one that is deleted takes nothing from the other', async () => {
-    const { scar, image } = local;
-    await local.leavesNothing(async () => {
-      await scar.createFunction({ name: 'twin', image, args: ['echo', 'twin'], memoryMiB: 160 });
-      expect(await scar.invoke('twin')).toMatchObject({ status: 'succeeded', stdout: { text: 'twin\n' } });
-      const { blobs } = await scar.deleteFunction('twin');
-      expect(blobs).toEqual([]);
-    });
-    await scar.createFunction({ name: 'third', image, args: ['echo', 'third'], memoryMiB: 160 });
-    expect(await scar.invoke('third'), 'pulls from the same blobs').toMatchObject({
-      pulled: true,
-      stdout: { text: 'third\n' },
-    });
-    await scar.deleteFunction('third');
-    const { Contents = [] } = await scar.s3.send(
-      new ListObjectsV2Command({ Bucket: 'scar-images-000000000000-us-east-1' }),
-    );
-    expect(Contents.filter(({ Key }) => Key?.includes('/blobs/')).length, 'those of the first').toBe(3);
   });
 });

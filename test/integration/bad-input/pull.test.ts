@@ -37,6 +37,7 @@ describe.skipIf(missing ?? registryMissing)('a function that pulls its image fro
       image: `${proxy.host}/team/tool:1`,
       args: ['echo', 'sound'],
       memoryMiB: 256,
+      imageSource: 'registry',
     });
     const failing = async () => {
       const result = await scar.invoke('puller');
@@ -44,7 +45,7 @@ describe.skipIf(missing ?? registryMissing)('a function that pulls its image fro
       return result.error?.message;
     };
     fault = { flipByte: 500_000 };
-    expect(await failing()).toMatch(/^layer 1 of .*Try again, or push the image anew/);
+    expect(await failing()).toMatch(/^layer 1 of .*try again, or push the image anew/i);
     down = true;
     expect(await failing()).toMatch(/could not be asked for .*Check the registry/);
     down = false;
@@ -56,17 +57,19 @@ describe.skipIf(missing ?? registryMissing)('a function that pulls its image fro
     await scar.deleteFunction('puller');
   });
 
-  it('a layer that is not what the config says (diffID): an outcome, and no rootfs', async () => {
+  it('a layer that is not what the config says (diffID): no function', async () => {
     const image = await busyboxLayout(join(local.folder, 'other'), {
       configure: (config) => {
         config.rootfs.diff_ids = [`sha256:${'0'.repeat(64)}`];
       },
     });
-    await local.scar.createFunction({ name: 'other', image, args: ['true'], memoryMiB: 256 });
-    const result = await local.scar.invoke('other');
-    expect(result).toMatchObject({ status: 'failed', reason: 'image', exitCode: null });
-    expect(result.error?.message).toMatch(/sha256:0{64}/);
-    await local.scar.deleteFunction('other');
+    await local.leavesNothing(async () => {
+      const creation = local.scar.createFunction({ name: 'other', image, args: ['true'], memoryMiB: 256 });
+      await expect(creation).rejects.toMatchObject({
+        code: 'image-corrupt',
+        message: expect.stringMatching(/sha256:0{64}/),
+      });
+    });
   });
 });
 

@@ -33,7 +33,7 @@ describe.skipIf(missing)(`an image of a registry (${missing ?? "with Docker's lo
     return registry;
   };
 
-  it('that wants a login gets the one that docker keeps, and goes through the bucket', async () => {
+  it('that wants a login gets the one that docker keeps, and does without the registry then', async () => {
     await using registry = await privateRegistry();
     await keep({ auths: { [registry.host]: { auth: Buffer.from(`me:${password}`).toString('base64') } } });
     const { scar } = local;
@@ -48,11 +48,11 @@ describe.skipIf(missing)(`an image of a registry (${missing ?? "with Docker's lo
 
   it('is refused with what the registry says where no login fits', async () => {
     await using registry = await privateRegistry();
-    const create = (pullFrom?: 'registry') =>
+    const create = (imageSource?: 'registry') =>
       local.scar.createFunction({
         name: 'private',
         image: `${registry.host}/team/app:1.0`,
-        ...(pullFrom && { pullFrom }),
+        ...(imageSource && { imageSource }),
       });
     await local.leavesNothing(async () => {
       await keep({});

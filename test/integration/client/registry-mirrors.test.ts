@@ -16,7 +16,12 @@ describe.skipIf(missing)(`registries that have mirrors${missing ? ` (${missing})
       await skopeoCopy(local.image, `docker://${mirror.host}/copies/team/app:1.0`);
       const warnings: string[] = [];
       local.scar.on('warning', ({ code, message }) => warnings.push(`${code}: ${message}`));
-      await local.scar.createFunction({ name: 'mirrored', image: `${registry}/team/app:1.0`, args: ['echo', 'here'] });
+      await local.scar.createFunction({
+        name: 'mirrored',
+        imageSource: 'registry',
+        image: `${registry}/team/app:1.0`,
+        args: ['echo', 'here'],
+      });
       expect(warnings).toEqual([
         expect.stringMatching(`^mirror-passed-over: A mirror is passed over: ${gone} could not`),
       ]);

@@ -135,22 +135,23 @@ describe.skipIf(missing)(`how containers end (${missing ?? 'in the built supervi
   });
 
   it('says which image cannot be had, and what is wrong with it', async () => {
-    const tampered = busyboxImage();
-    const [digest = ''] = tampered.blobs.keys();
-    const bytes = Buffer.from(tampered.blobs.get(digest) ?? []);
-    bytes.writeUInt32LE(0, bytes.length - 8); // gzip's own checksum, which nothing else would notice so soon
-    tampered.blobs.set(digest, bytes);
-    const wrong = await bench.start({ image: tampered });
-    expect(await wrong.run()).toMatchObject({ reason: 'image', message: expect.stringContaining('layer 1') });
-    expect(await wrong.run()).toMatchObject({ reason: 'image' });
+    const bucket = 'images';
+    const damaged = await bench.start({ image: busyboxImage() });
+    const key = (await bench.keys(bucket)).at(-1) ?? '';
+    const { body } = await bench.store.read({ bucket, key });
+    const bytes = Buffer.concat(await body.toArray());
+    bytes.writeUInt32LE(0, bytes.length / 2);
+    await bench.store.write({ bucket, key }, bytes);
+    expect(await damaged.run()).toMatchObject({ reason: 'image', message: expect.stringContaining('chunk 1 of') });
+    expect(await damaged.run()).toMatchObject({ reason: 'image' });
 
     const gone = await bench.start({
       image: busyboxImage(),
-      spec: { imageLocation: { type: 's3', bucket: 'data', prefix: 'none/' } },
+      spec: { imageLocation: { archive: { type: 's3', bucket: 'data', key: 'none/rootfs' } } },
     });
     expect(await gone.run()).toMatchObject({
       reason: 'image',
-      message: expect.stringContaining('s3://data/none/blobs'),
+      message: expect.stringContaining('s3://data/none/rootfs'),
     });
 
     const other = await bench.start({ image: busyboxImage(), spec: { imageDigest: `sha256:${'0'.repeat(64)}` } });
@@ -160,7 +161,7 @@ describe.skipIf(missing)(`how containers end (${missing ?? 'in the built supervi
   it('says that the registry is down', async () => {
     const image = busyboxImage();
     const reference = `127.0.0.1:9/app@${image.resolved.digest}`;
-    const environment = await bench.start({ image, spec: { imageLocation: { type: 'registry', reference } } });
+    const environment = await bench.start({ image, spec: { imageLocation: { registry: { reference } } } });
     const outcome = await environment.run({}, { timeoutMs: 60_000 });
     expect(outcome).toMatchObject({ reason: 'image', message: expect.stringContaining('127.0.0.1:9') });
   });

@@ -13,15 +13,18 @@ import {
   RemovePermissionCommand,
 } from '@aws-sdk/client-lambda';
 import {
+  CompleteMultipartUploadCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketCommand,
   DeleteObjectsCommand,
   GetBucketNotificationConfigurationCommand,
   GetObjectCommand,
   HeadBucketCommand,
-  HeadObjectCommand,
+  ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -29,9 +32,12 @@ import type { ScarClientOptions } from '../../../src/client/config.js';
 import { type CreateFunctionOptions, createFunction } from '../../../src/client/create-function.js';
 import { unpackFunction } from '../../../src/client/function-package.js';
 import { ScarError, UnsupportedImageError, ValidationError } from '../../../src/errors.js';
+import { bestCompression } from '../../../src/oci/archive/index.js';
 import {
   awsError,
+  ballast,
   builtSupervisor,
+  deletedKeys,
   functionArn,
   listKeys,
   mockedContext,
@@ -43,11 +49,13 @@ import {
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let supervisorDirectory: string;
 let image: Awaited<ReturnType<typeof ociLayout>>;
+let large: Awaited<ReturnType<typeof ociLayout>>;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
   supervisorDirectory = await builtSupervisor(folder.path);
   image = await ociLayout(folder.path);
+  large = await ociLayout(folder.path, { files: [ballast] });
 });
 afterAll(() => folder.remove());
 
@@ -68,7 +76,8 @@ function emptyAws(options: ScarClientOptions = {}) {
     .on(HeadBucketCommand, { Bucket: 'scar-images-123456789012-eu-west-1' })
     .rejectsOnce(awsError('NotFound', 'NotFound', {}, 404))
     .resolves({});
-  aws.s3.on(HeadObjectCommand).rejects(awsError('NotFound', 'NotFound', {}, 404));
+  aws.s3.on(CreateMultipartUploadCommand).resolves({ UploadId: 'upload' });
+  aws.s3.on(UploadPartCommand).resolves({ ETag: 'part' });
   return aws;
 }
 
@@ -86,12 +95,12 @@ async function failure(promise: Promise<unknown>): Promise<ScarError> {
 describe('createFunction', () => {
   it('creates the log group with a retention, uploads the image, creates the function and waits', async () => {
     const { context, lambda, logs, s3 } = emptyAws();
-    const description = await createFunction(context, basic());
+    const description = await createFunction(context, { ...basic(), image: large.reference });
     expect(description).toMatchObject({
       name: 'gray',
       state: 'Active',
       owner: 'tester',
-      image: { digest: image.digest },
+      image: { digest: large.digest },
     });
     expect(logs.commandCalls(CreateLogGroupCommand)[0]?.args[0].input).toEqual({ logGroupName: '/aws/lambda/gray' });
     expect(logs.commandCalls(PutRetentionPolicyCommand)[0]?.args[0].input.retentionInDays).toBe(30);
@@ -101,12 +110,10 @@ describe('createFunction', () => {
       CreateBucketConfiguration: { LocationConstraint: 'eu-west-1' },
     });
     const keys = s3.commandCalls(PutObjectCommand).map((call) => call.args[0].input.Key);
-    const hex = image.digest.slice('sha256:'.length);
-    expect(keys[0]).toBe(`scar/images/sha256-${hex}/eu-west-1/gray`);
-    expect(keys.slice(1).toSorted()).toEqual(
-      image.blobs.map((digest) => `scar/blobs/${digest.replace(':', '/')}`).toSorted(),
-    );
-    expect(keys[1], 'the manifest comes before what it names').toBe(`scar/blobs/sha256/${hex}`);
+    const hex = large.digest.slice('sha256:'.length);
+    const archive = `scar/rootfs/sha256-${hex}.v1.${bestCompression === 'zstd' ? 'tar.zst' : 'tar.gz'}`;
+    expect(keys).toEqual([`scar/images/sha256-${hex}/eu-west-1/gray`, `scar/rootfs/sha256-${hex}.v1.json`]);
+    expect(s3.commandCalls(CompleteMultipartUploadCommand)[0]?.args[0].input.Key).toBe(archive);
     const created = lambda.commandCalls(CreateFunctionCommand)[0]?.args[0].input;
     expect(created).toMatchObject({
       Runtime: 'nodejs22.x',
@@ -116,15 +123,21 @@ describe('createFunction', () => {
       MemorySize: 512,
       Timeout: 300,
       EphemeralStorage: { Size: 512 },
-      Tags: { createdby: 'scar', owner: 'tester', 'scar:digest': image.digest, 'scar:blobs': `${bucket}/scar/` },
+      Tags: {
+        createdby: 'scar',
+        owner: 'tester',
+        'scar:digest': large.digest,
+        'scar:image-store': `${bucket}/scar/`,
+      },
     });
-    const { spec, script } = unpackFunction(created?.Code?.ZipFile ?? new Uint8Array());
-    expect(script).toBeUndefined();
+    const { spec, script, index, rootfs } = unpackFunction(created?.Code?.ZipFile ?? new Uint8Array());
+    expect({ script, rootfs }).toEqual({ script: undefined, rootfs: undefined });
+    expect(index).toMatchObject({ image: large.digest, files: 3, config: { config: { Cmd: ['/bin/true'] } } });
     expect(spec).toEqual({
       version: 1,
-      imageReference: image.reference,
-      imageDigest: image.digest,
-      imageLocation: { type: 's3', bucket, prefix: 'scar/' },
+      imageReference: large.reference,
+      imageDigest: large.digest,
+      imageLocation: { archive: { type: 's3', bucket, key: archive } },
       platform: { os: 'linux', architecture: 'amd64' },
       hasScript: false,
       reserveMs: 10_000,
@@ -136,6 +149,7 @@ describe('createFunction', () => {
     s3.on(HeadBucketCommand).callsFake(async () => ({}));
     await createFunction(context, {
       ...basic(),
+      image: large.reference,
       script: { inline: 'echo hello' },
       args: ['-v'],
       memoryMiB: 1024,
@@ -146,7 +160,7 @@ describe('createFunction', () => {
       roleArn: 'arn:aws:iam::999999999999:role/other',
       fakeRoot: false,
       reserveSeconds: 3,
-      pullFrom: 'bucket',
+      imageSource: 'cache',
       tags: { team: 'vision' },
       logRetentionDays: 7,
       trigger: { bucket: 'photos', prefix: 'input/', suffix: '.jpg', events: ['s3:ObjectCreated:Put'] },
@@ -198,23 +212,65 @@ describe('createFunction', () => {
     ]);
   });
 
-  it('does not upload blobs that are there', async () => {
-    const { context, s3 } = emptyAws();
-    s3.on(HeadObjectCommand).callsFake(() => ({ ContentLength: 3 }));
-    await createFunction(context, basic());
-    const blobs = s3.commandCalls(PutObjectCommand).filter((call) => call.args[0].input.Key?.includes('/blobs/'));
-    // The layers have three bytes each; config and manifest are of another size, so that what is there is not theirs.
-    expect(blobs.map((call) => call.args[0].input.Key)).not.toContain(
-      `scar/blobs/${image.blobs.at(-1)?.replace(':', '/')}`,
+  /** AWS with the large image in the bucket, which says that it needs 600 MiB. */
+  function awsWithImage() {
+    const aws = emptyAws();
+    const name = `scar/rootfs/${large.digest.replace(':', '-')}.v1`;
+    listKeys(aws.s3, `${name}.tar.gz`, `${name}.json`);
+    const disk = { bytes: 599 * 1024 * 1024, folderBytes: 1024 * 1024, inodes: 1 };
+    const index = { version: 1, image: large.digest, chunks: [], disk, config: { rootfs: { diff_ids: [] } } };
+    const text = JSON.stringify(index);
+    aws.s3.on(GetObjectCommand).callsFake(() => {
+      return { Body: Readable.from([Buffer.from(text)], { objectMode: false }), ContentLength: text.length, ETag: 'e' };
+    });
+    return { ...aws, name };
+  }
+
+  it('uploads nothing of an image that is there, in whatever form', async () => {
+    const { context, s3, lambda, name } = awsWithImage();
+    await createFunction(context, { ...basic(), image: large.reference, ephemeralStorageMiB: 600 });
+    expect(s3.commandCalls(PutObjectCommand).map((call) => call.args[0].input.Key)).toEqual([
+      `scar/images/${large.digest.replace(':', '-')}/eu-west-1/gray`,
+    ]);
+    expect(s3.commandCalls(CreateMultipartUploadCommand)).toHaveLength(0);
+    const { ZipFile } = lambda.commandCalls(CreateFunctionCommand)[0]?.args[0].input.Code ?? {};
+    expect(unpackFunction(ZipFile ?? new Uint8Array()).spec.imageLocation).toMatchObject({
+      archive: { key: `${name}.tar.gz` },
+    });
+  });
+
+  it('refuses an image that does not fit the function, with the size that it needs', async () => {
+    const { context, s3, lambda } = awsWithImage();
+    const error = await failure(
+      createFunction(context, { ...basic(), image: large.reference, ephemeralStorageMiB: 599 }),
     );
-    expect(blobs).toHaveLength(2);
+    expect(error).toMatchObject({
+      code: 'no-space',
+      message: expect.stringMatching(/needs 600\.0 MiB of the function's \/tmp.*is 599\. .*ephemeralStorageMiB: 662/),
+      context: { neededMiB: 600, ephemeralStorageMiB: 599 },
+    });
+    expect(lambda.commandCalls(CreateFunctionCommand)).toHaveLength(0);
+    expect(deletedKeys(s3)).toEqual([]);
+  });
+
+  it('puts a small image into the package, and nothing into a bucket', async () => {
+    const { context, s3, lambda } = emptyAws();
+    await createFunction(context, basic());
+    expect(s3.calls()).toHaveLength(0);
+    const created = lambda.commandCalls(CreateFunctionCommand)[0]?.args[0].input;
+    const { spec, index, rootfs } = unpackFunction(created?.Code?.ZipFile ?? new Uint8Array());
+    expect(spec.imageLocation).toEqual({ archive: { type: 'package' } });
+    expect(index?.image).toBe(image.digest);
+    expect(rootfs?.length).toBeGreaterThan(100);
+    expect(created?.Tags).not.toHaveProperty('scar:image-store');
   });
 
   it('neither creates nor, when it fails, deletes an image bucket that was there', async () => {
     const { context, s3, lambda } = emptyAws();
     s3.on(HeadBucketCommand).callsFake(async () => ({}));
     lambda.on(CreateFunctionCommand).rejects(awsError('AccessDeniedException', 'no', {}, 403));
-    await failure(createFunction(context, basic()));
+    await failure(createFunction(context, { ...basic(), image: large.reference }));
+    expect(s3.commandCalls(HeadBucketCommand)).not.toHaveLength(0);
     expect(s3.commandCalls(CreateBucketCommand)).toHaveLength(0);
     expect(s3.commandCalls(DeleteBucketCommand)).toHaveLength(0);
   });
@@ -357,35 +413,41 @@ describe('createFunction, when something fails', () => {
   ])('when another was faster with the name, and has %s', async (_, digest, removals) => {
     const { context, lambda, logs, s3 } = emptyAws();
     lambda.on(CreateFunctionCommand).rejects(awsError('ResourceConflictException', 'exists', {}, 409));
-    lambda.on(GetFunctionCommand).resolves({ Configuration: active, Tags: { 'scar:digest': digest ?? image.digest } });
-    const Key = `scar/images/${image.digest.replace(':', '-')}/eu-west-1/gray`;
+    lambda.on(GetFunctionCommand).resolves({ Configuration: active, Tags: { 'scar:digest': digest ?? large.digest } });
+    const Key = `scar/images/${large.digest.replace(':', '-')}/eu-west-1/gray`;
     listKeys(s3, Key);
-    expect((await failure(createFunction(context, basic()))).code).toBe('function-exists');
+    expect((await failure(createFunction(context, { ...basic(), image: large.reference }))).code).toBe(
+      'function-exists',
+    );
     const markers = s3.commandCalls(DeleteObjectsCommand, { Delete: { Objects: [{ Key }] } });
     expect(markers).toHaveLength(removals);
     expect(lambda.commandCalls(DeleteFunctionCommand), "the other's function stays").toHaveLength(0);
     expect(logs.calls(), "and the other's log group").toHaveLength(0);
   });
 
-  it('removes everything when the trigger cannot be made: function, permission, log group, marker, blobs, bucket', async () => {
+  it('removes everything when the trigger cannot be made: function, permission, log group, marker, image, bucket', async () => {
     const { context, lambda, logs, s3, events } = emptyAws();
     s3.on(PutBucketNotificationConfigurationCommand).rejects(awsError('AccessDenied', 'no', {}, 403));
-    const hex = image.digest.slice('sha256:'.length);
-    listKeys(s3, `scar/images/sha256-${hex}/eu-west-1/gray`);
-    s3.on(GetObjectCommand).callsFake(({ Key }) => {
-      const written = s3.commandCalls(PutObjectCommand).find((call) => call.args[0].input.Key === Key);
-      const body = written?.args[0].input.Body as Uint8Array;
-      return { Body: Readable.from([body], { objectMode: false }), ContentLength: body.length, ETag: 'e' };
+    s3.on(ListObjectsV2Command).callsFake(({ Prefix = '' }) => {
+      const puts = [...s3.commandCalls(PutObjectCommand), ...s3.commandCalls(CompleteMultipartUploadCommand)];
+      const keys = puts.map((call) => call.args[0].input.Key ?? '');
+      const left = keys.filter((key) => key.startsWith(Prefix) && !deletedKeys(s3).includes(key));
+      return { Contents: left.map((Key) => ({ Key, Size: 1 })) };
     });
-    const error = await failure(createFunction(context, { ...basic(), trigger: { bucket: 'photos', prefix: 'in/' } }));
+    const trigger = { bucket: 'photos', prefix: 'in/' };
+    const error = await failure(createFunction(context, { ...basic(), image: large.reference, trigger }));
     expect(error.code).toBe('permission-denied');
     expect(error.message).toContain('s3:PutBucketNotification');
     expect(lambda.commandCalls(RemovePermissionCommand)).toHaveLength(1);
     expect(lambda.commandCalls(DeleteFunctionCommand)).toHaveLength(1);
     expect(logs.commandCalls(DeleteLogGroupCommand)).toHaveLength(1);
-    const deleted = s3.commandCalls(DeleteObjectsCommand).map((call) => call.args[0].input.Delete?.Objects);
-    expect(deleted[0]).toEqual([{ Key: `scar/images/sha256-${hex}/eu-west-1/gray` }]);
-    expect(deleted[1]).toEqual(image.blobs.map((digest) => ({ Key: `scar/blobs/${digest.replace(':', '/')}` })));
+    const hex = large.digest.slice('sha256:'.length);
+    const archive = bestCompression === 'zstd' ? 'tar.zst' : 'tar.gz';
+    expect(deletedKeys(s3)).toEqual([
+      `scar/images/sha256-${hex}/eu-west-1/gray`,
+      `scar/rootfs/sha256-${hex}.v1.json`,
+      `scar/rootfs/sha256-${hex}.v1.${archive}`,
+    ]);
     expect(s3.commandCalls(DeleteBucketCommand)).toHaveLength(1);
     expect(events.warning).toEqual([]);
   });
@@ -434,7 +496,9 @@ describe('createFunction, when something fails', () => {
       throw Object.assign(new Error('Request aborted'), { name: 'AbortError' });
     });
     lambda.on(GetFunctionConfigurationCommand).rejects(awsError('ResourceNotFoundException'));
-    await expect(createFunction(context, { ...basic(), signal: abort.signal })).rejects.toBe(reason);
+    await expect(createFunction(context, { ...basic(), image: large.reference, signal: abort.signal })).rejects.toBe(
+      reason,
+    );
     expect(logs.calls()).toHaveLength(0);
     expect(s3.commandCalls(DeleteBucketCommand)).toHaveLength(1);
   });
@@ -461,7 +525,13 @@ describe('createFunction, when something fails', () => {
       imageDigest: arm.digest,
     });
     const files = unzipSync(zip);
-    expect(Object.keys(files).toSorted()).toEqual(['function.json', 'index.mjs', 'inroot-arm64']);
+    expect(Object.keys(files).toSorted()).toEqual([
+      'function.json',
+      'index.mjs',
+      'inroot-arm64',
+      'rootfs',
+      'rootfs.json',
+    ]);
     expect(Buffer.from(files['inroot-arm64'] ?? []).toString()).toBe('\x7fELF arm64');
   });
 
@@ -553,7 +623,7 @@ describe('createFunction refuses', () => {
     ['a tag of ours', { tags: { createdby: 'me' } }, /^tags\.createdby must not be one of the package's own/],
     ['a tag with a bracket', { tags: { a: '[b]' } }, /^tags\.a must consist of/],
     ['half a login', { registry: { username: 'u' } }, /^registry must have both username and password/],
-    ['another source', { pullFrom: 'disk' }, /^pullFrom must be 'registry' or 'bucket'; received "disk"/],
+    ['another source', { imageSource: 'disk' }, /^imageSource must be 'cache' or 'registry'; received "disk"/],
     ['a registry for a layout', { registry: { insecure: true } }, /^registry must be left out/],
     ['a signal that is none', { signal: {} }, /^signal must be an AbortSignal/],
   ];

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ import type { ProgressEvent, RetryEvent, WarningEvent } from '../../../src/clien
 export const ROLE = 'arn:aws:iam::123456789012:role/scar';
 export const REGION = 'eu-west-1';
 export const functionArn = (name: string) => `arn:aws:lambda:${REGION}:123456789012:function:${name}`;
+
+import { file, type TarItem, tar } from '../../support/tar.js';
 
 /** A client's context over mocked clients: what is sent is recorded, what only AWS answers is answered by the test. */
 export function mockedContext(options: ScarClientOptions = {}) {
@@ -101,23 +103,25 @@ export interface TestImage {
   /** `oci:DIR:latest` */
   reference: string;
   digest: string;
-  /** Digests of manifest, config and layers. */
-  blobs: string[];
 }
 
-/** An OCI image layout with layers of any bytes: enough for everything but running it. */
+/** Too large to ride in a package, and nothing that gzip makes smaller. */
+export const ballast = file('ballast', randomBytes(9 * 1024 * 1024));
+
+/** An OCI image layout with two layers and what is added to the second: enough for everything but running it. */
 export async function ociLayout(
   folder: string,
-  { architecture = 'amd64', layers = ['one', 'two'] }: { architecture?: string; layers?: string[] } = {},
+  { architecture = 'amd64', files = [] }: { architecture?: string; files?: TarItem[] } = {},
 ): Promise<TestImage> {
+  const layers = [tar(file('one', '1')), tar(file('two', '2'), ...files)];
   const path = await mkdtemp(join(folder, 'layout-'));
   await mkdir(join(path, 'blobs/sha256'), { recursive: true });
-  const put = async (text: string, mediaType: string) => {
+  const put = async (text: string | Buffer, mediaType: string) => {
     const hex = createHash('sha256').update(text).digest('hex');
     await writeFile(join(path, 'blobs/sha256', hex), text);
     return { mediaType, digest: `sha256:${hex}`, size: Buffer.byteLength(text) };
   };
-  const stored = await Promise.all(layers.map((text) => put(text, 'application/vnd.oci.image.layer.v1.tar')));
+  const stored = await Promise.all(layers.map((bytes) => put(bytes, 'application/vnd.oci.image.layer.v1.tar')));
   const config = {
     architecture,
     os: 'linux',
@@ -135,6 +139,5 @@ export async function ociLayout(
   return {
     reference: `oci:${path}:latest`,
     digest: manifestBlob.digest,
-    blobs: [manifestBlob, configBlob, ...stored].map((blob) => blob.digest),
   };
 }

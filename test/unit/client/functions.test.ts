@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
 import { DeleteLogGroupCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
   DeleteFunctionCommand,
@@ -15,13 +14,13 @@ import {
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
 import {
+  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetBucketNotificationConfigurationCommand,
-  GetObjectCommand,
   HeadBucketCommand,
-  HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deleteFunction } from '../../../src/client/delete-function.js';
@@ -32,8 +31,10 @@ import { listFunctions } from '../../../src/client/list-functions.js';
 import { putTrigger } from '../../../src/client/put-trigger.js';
 import { type UpdateFunctionOptions, updateFunction } from '../../../src/client/update-function.js';
 import type { FunctionSpec } from '../../../src/contract/index.js';
+import type { RootfsIndex } from '../../../src/oci/archive/index.js';
 import {
   awsError,
+  ballast,
   builtSupervisor,
   deletedKeys,
   functionArn,
@@ -48,13 +49,27 @@ const spec: FunctionSpec = {
   version: 1,
   imageReference: 'oci:old',
   imageDigest: `sha256:${OLD}`,
-  imageLocation: { type: 's3', bucket: 'images', prefix: 'scar/' },
+  imageLocation: { archive: { type: 's3', bucket: 'images', key: `scar/rootfs/sha256-${OLD}.v1.tar.gz` } },
   platform: { os: 'linux', architecture: 'amd64' },
   hasScript: true,
   args: ['-old'],
   output: [{ bucket: 'results', prefix: 'out/' }],
   reserveMs: 10_000,
 };
+
+const oldKeys = ['json', 'tar.gz'].map((end) => `scar/rootfs/sha256-${OLD}.v1.${end}`);
+/** Six hundred MiB. */
+const index: RootfsIndex = {
+  version: 1,
+  image: spec.imageDigest,
+  config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } },
+  disk: { bytes: 600 * 1024 * 1024, folderBytes: 0, inodes: 1 },
+  files: 1,
+  contentBytes: 600 * 1024 * 1024,
+  libc: 'glibc',
+  chunks: [],
+};
+const contents = { script: Buffer.from('old script'), index };
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let supervisorDirectory: string;
@@ -67,10 +82,10 @@ beforeAll(async () => {
   folder = await temporaryFolder();
   supervisorDirectory = await builtSupervisor(folder.path);
   image = await ociLayout(folder.path);
-  ({ zip } = await packFunction(supervisorDirectory, spec, Buffer.from('old script')));
+  ({ zip } = await packFunction(supervisorDirectory, spec, contents));
   // Where GetFunction's link leads to.
   const platform = { os: 'linux', architecture: 'arm64' } as const;
-  const arm64 = await packFunction(supervisorDirectory, { ...spec, platform }, Buffer.from('old script'));
+  const arm64 = await packFunction(supervisorDirectory, { ...spec, platform }, contents);
   const packages = new Map([
     ['/code', zip],
     ['/code-arm64', arm64.zip],
@@ -106,7 +121,7 @@ const tags = {
   owner: 'tester',
   'scar:image': 'oci:old',
   'scar:digest': spec.imageDigest,
-  'scar:blobs': 'images/scar/',
+  'scar:image-store': 'images/scar/',
 };
 const mine = { Id: 'mine', LambdaFunctionArn: functionArn('gray'), Events: ['s3:ObjectCreated:*' as const] };
 const theirs = { Id: 'theirs', LambdaFunctionArn: functionArn('grayer'), Events: ['s3:ObjectCreated:*' as const] };
@@ -136,18 +151,13 @@ function existing() {
   lambda.on(GetFunctionConfigurationCommand).resolves(configuration);
   lambda.on(GetPolicyCommand).resolves({ Policy: policy });
   s3.onAnyCommand().resolves({});
-  s3.on(HeadObjectCommand).rejects(awsError('NotFound', 'NotFound', {}, 404));
+  s3.on(CreateMultipartUploadCommand).resolves({ UploadId: 'upload' });
+  s3.on(UploadPartCommand).resolves({ ETag: 'part' });
   s3.on(GetBucketNotificationConfigurationCommand).resolves({
     EventBridgeConfiguration: {},
     LambdaFunctionConfigurations: [mine, theirs],
   });
-  listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`);
-  s3.on(GetObjectCommand).callsFake(() => {
-    const manifest = Buffer.from(
-      JSON.stringify({ config: { digest: 'sha256:cc' }, layers: [{ digest: 'sha256:11' }, { digest: 'sha256:22' }] }),
-    );
-    return { Body: Readable.from([manifest], { objectMode: false }), ContentLength: manifest.length, ETag: 'e' };
-  });
+  listKeys(s3, ...oldKeys, `scar/images/sha256-${OLD}/eu-west-1/gray`);
   logs.onAnyCommand().resolves({});
   const notifications = () =>
     s3.commandCalls(PutBucketNotificationConfigurationCommand).at(-1)?.args[0].input.NotificationConfiguration;
@@ -238,7 +248,7 @@ describe('deleteFunction', () => {
       function: true,
       logGroup: true,
       triggers: [{ bucket: 'photos', prefix: '', suffix: '', events: ['s3:ObjectCreated:*'] }],
-      blobs: [`scar/blobs/sha256/${OLD}`, 'scar/blobs/sha256/cc', 'scar/blobs/sha256/11', 'scar/blobs/sha256/22'],
+      imageKeys: oldKeys,
     });
     expect(notifications()).toEqual({ EventBridgeConfiguration: {}, LambdaFunctionConfigurations: [theirs] });
     expect(lambda.commandCalls(RemovePermissionCommand).map((call) => call.args[0].input.StatementId)).toEqual([
@@ -249,15 +259,15 @@ describe('deleteFunction', () => {
     expect(deletedKeys()[0]).toBe(`scar/images/sha256-${OLD}/eu-west-1/gray`);
   });
 
-  it('keeps blobs that another function uses, of the same image or of another', async () => {
+  it('keeps an image that another function uses', async () => {
     const { context, s3, deletedKeys } = existing();
     const other = 'b'.repeat(64);
-    listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${OLD}/us-east-1/gray`);
-    expect((await deleteFunction(context, 'gray')).blobs).toEqual([]);
+    listKeys(s3, ...oldKeys, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${OLD}/us-east-1/gray`);
+    expect((await deleteFunction(context, 'gray')).imageKeys).toEqual([]);
     expect(deletedKeys()).toEqual([`scar/images/sha256-${OLD}/eu-west-1/gray`]);
     s3.resetHistory();
-    listKeys(s3, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${other}/eu-west-1/other`);
-    expect((await deleteFunction(context, 'gray')).blobs).toEqual([`scar/blobs/sha256/${OLD}`]);
+    listKeys(s3, ...oldKeys, `scar/images/sha256-${OLD}/eu-west-1/gray`, `scar/images/sha256-${other}/eu-west-1/other`);
+    expect((await deleteFunction(context, 'gray')).imageKeys).toEqual(oldKeys);
   });
 
   it('is fine when everything is gone already', async () => {
@@ -271,7 +281,7 @@ describe('deleteFunction', () => {
       function: false,
       logGroup: false,
       triggers: [],
-      blobs: [],
+      imageKeys: [],
     });
   });
 
@@ -281,7 +291,7 @@ describe('deleteFunction', () => {
     expect(await deleteFunction(context, 'gray')).toMatchObject({
       function: false,
       logGroup: true,
-      blobs: { length: 4 },
+      imageKeys: oldKeys,
     });
   });
 
@@ -309,10 +319,10 @@ describe('deleteFunction', () => {
     expect(logs.calls()).toHaveLength(0);
   });
 
-  it('warns when the blobs cannot be removed', async () => {
+  it('warns when the image cannot be removed', async () => {
     const { context, s3, events } = existing();
     s3.on(ListObjectsV2Command).rejects(awsError('AccessDenied', 'no', {}, 403));
-    expect(await deleteFunction(context, 'gray')).toMatchObject({ function: true, blobs: [] });
+    expect(await deleteFunction(context, 'gray')).toMatchObject({ function: true, imageKeys: [] });
     expect(events.warning).toMatchObject([{ code: 'image-cleanup-incomplete' }]);
   });
 
@@ -355,6 +365,15 @@ describe('updateFunction', () => {
     ]);
   });
 
+  it('refuses a disk that its image does not fit, before anything is changed', async () => {
+    const { context, lambda } = existing();
+    await expect(updateFunction(context, 'gray', { ephemeralStorageMiB: 599, memoryMiB: 1024 })).rejects.toMatchObject({
+      code: 'no-space',
+      message: expect.stringContaining('oci:old needs 600.0 MiB'),
+    });
+    expect(sent(lambda)).toEqual({ settings: [], package: undefined });
+  });
+
   const changes: [string, UpdateFunctionOptions, Partial<FunctionSpec>, string | undefined][] = [
     ['the script', { script: { inline: 'new' } }, { hasScript: true, args: ['-old'] }, 'new'],
     ['no script any more', { script: null }, { hasScript: false, args: ['-old'] }, undefined],
@@ -376,6 +395,7 @@ describe('updateFunction', () => {
     expect(settings).toEqual([]);
     expect(code?.spec).toEqual({ ...spec, ...expected });
     expect(code?.script && Buffer.from(code.script).toString()).toBe(script);
+    expect(code?.index).toEqual(index);
     expect(s3.commandCalls(DeleteObjectsCommand)).toHaveLength(0);
   });
 
@@ -387,20 +407,22 @@ describe('updateFunction', () => {
     expect(sent(lambda).package?.spec).toEqual(rest);
   });
 
-  it('changes the image: blobs up, package, tags, old blobs away', async () => {
+  it('changes the image: the new one up, package, tags, the old one away', async () => {
     const { context, lambda, deletedKeys } = existing();
-    const described = await updateFunction(context, 'gray', { image: image.reference });
-    expect(described.image.digest).toBe(image.digest);
+    const large = await ociLayout(folder.path, { files: [ballast] });
+    const described = await updateFunction(context, 'gray', { image: large.reference });
+    expect(described.image.digest).toBe(large.digest);
     expect(sent(lambda).package?.spec).toMatchObject({
-      imageReference: image.reference,
-      imageDigest: image.digest,
-      imageLocation: { type: 's3', bucket: 'images', prefix: 'scar/' },
+      imageReference: large.reference,
+      imageDigest: large.digest,
+      imageLocation: { archive: { type: 's3', bucket: 'images' } },
       args: ['-old'],
     });
     expect(lambda.commandCalls(TagResourceCommand)[0]?.args[0].input.Tags).toMatchObject({
-      'scar:digest': image.digest,
+      'scar:digest': large.digest,
+      'scar:image-store': 'images/scar/',
     });
-    expect(deletedKeys()).toContain(`scar/blobs/sha256/${OLD}`);
+    expect(deletedKeys()).toEqual(expect.arrayContaining(oldKeys));
   });
 
   it('keeps the architecture, and wants an image for it', async () => {
@@ -484,7 +506,7 @@ describe('updateFunction', () => {
   const bad: [string, Record<string, unknown>, RegExp][] = [
     ['an option that it has not', { name: 'x' }, /updateFunction must have only the options/],
     ['64 MiB', { memoryMiB: 64 }, /^memoryMiB must be an integer from 128 to 10240; received 64/],
-    ['pullFrom without an image', { pullFrom: 'bucket' }, /^pullFrom must come with image/],
+    ['imageSource without an image', { imageSource: 'cache' }, /^imageSource must come with image/],
   ];
   it.each(bad)('refuses %s at once', (_, options, message) => {
     const { context } = existing();

@@ -1,12 +1,20 @@
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type ObjectStore, objectStore } from '../../../src/aws/s3.js';
-import { BlobRemovals } from '../../../src/client/blob-removals.js';
+import type { ObjectStore } from '../../../src/aws/object-store.js';
+import { objectStore } from '../../../src/aws/s3.js';
 import type { ClientContext } from '../../../src/client/context.js';
+import { ImageRemovals } from '../../../src/client/image-removals.js';
 import { ImageStore } from '../../../src/client/image-store.js';
-import { imageBlobs } from '../../../src/oci/index.js';
+import {
+  bestCompression,
+  type Compression,
+  mergeLayers,
+  type RootfsArchive,
+  writeArchive,
+} from '../../../src/oci/archive/index.js';
 import { MemoryImage } from '../../support/memory-image.js';
 import { type S3Engine, startS3Engine } from '../../support/s3-engine.js';
+import { file, tar } from '../../support/tar.js';
 import { mockedContext } from './fixtures.js';
 
 let s3: S3Engine;
@@ -18,9 +26,9 @@ afterAll(() => s3.close());
 
 const { signal } = new AbortController();
 const { context: base } = mockedContext();
-const shared = Buffer.from('a layer of both');
+const shared = tar(file('a', 'of both'));
 const first = new MemoryImage([shared]);
-const second = new MemoryImage([shared, Buffer.from('a layer of its own')]);
+const second = new MemoryImage([shared, tar(file('b', 'of its own'))]);
 
 /** Runs `before` ahead of every call to S3. */
 function watched(store: ObjectStore, before: () => Promise<void>): ObjectStore {
@@ -48,8 +56,14 @@ function client(bucket: string, before = async () => {}, sleep = async () => {})
 }
 
 const put = (store: ImageStore, name: string, image: MemoryImage) =>
-  store.put(name, image.resolved, image, () => {}, signal);
-const release = (store: ImageStore, name: string) => store.release(name, () => true, signal);
+  store.put(name, image.resolved, (compression) => archive(image, compression), signal);
+
+async function* archive(image: MemoryImage, compression: Compression): RootfsArchive {
+  const merged = await mergeLayers(image.resolved, image, { signal });
+  return yield* writeArchive(merged, image, compression, { signal });
+}
+
+const release = (store: ImageStore, name: string) => store.releaseFunction(name, () => true, signal);
 
 /** A bucket in which function `old` has the first image. */
 async function bucketWithOld(): Promise<string> {
@@ -65,14 +79,16 @@ async function keys(bucket: string): Promise<string[]> {
   return found;
 }
 
-const blobKeys = (image: MemoryImage) =>
-  [image.resolved.digest, ...imageBlobs(image.resolved).map(({ digest }) => digest)].map(
-    (digest) => `scar/blobs/${digest.replace(':', '/')}`,
+const hexOf = ({ resolved }: MemoryImage) => resolved.digest.slice('sha256:'.length);
+
+const imageKeys = (image: MemoryImage) =>
+  ['json', bestCompression === 'zstd' ? 'tar.zst' : 'tar.gz'].map(
+    (end) => `scar/rootfs/sha256-${hexOf(image)}.v1.${end}`,
   );
 
 /** What is there if `old` has gone and `new` has its image. */
 const expected = (image: MemoryImage) =>
-  [...new Set([...blobKeys(image), `scar/images/${image.resolved.digest.replace(':', '-')}/eu-west-1/new`])].toSorted();
+  [...imageKeys(image), `scar/images/sha256-${hexOf(image)}/eu-west-1/new`].toSorted();
 
 /** Counts calls, and runs `action` before the one with this number. Tells whether there was one. */
 function at(call: number, action: () => Promise<void>) {
@@ -83,9 +99,9 @@ function at(call: number, action: () => Promise<void>) {
 
 describe.each([
   ['the same image', first],
-  ['an image that shares a layer', second],
+  ['another image', second],
 ])('ImageStore, when another function with %s', (_, image) => {
-  it('comes at any moment of a removal: its blobs are there in the end', async () => {
+  it('comes at any moment of a removal: its image is there in the end', async () => {
     for (let call = 1, reached = true; reached; call++) {
       const bucket = await bucketWithOld();
       let removal: Promise<unknown> = Promise.resolve();
@@ -108,7 +124,7 @@ describe.each([
     }
   });
 
-  it('is removed in any moment: blobs of the one that comes are there in the end', async () => {
+  it('is removed in any moment: the image of the one that comes is there in the end', async () => {
     for (let call = 1, reached = true; reached; call++) {
       const bucket = await bucketWithOld();
       const hook = at(call, async () => void (await release(client(bucket), 'old')));
@@ -149,7 +165,7 @@ describe('ImageStore', () => {
     try {
       const { context, s3: mocked } = mockedContext();
       mocked.onAnyCommand().resolves({});
-      const removal = new BlobRemovals(context, { bucket: 'images', prefix: '' }).announce(
+      const removal = new ImageRemovals(context, { bucket: 'images', prefix: '' }).announce(
         (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
         signal,
       );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ObjectStore } from '../../../src/aws/s3.js';
+import type { ObjectStore } from '../../../src/aws/object-store.js';
 import type { OutputObject } from '../../../src/contract/index.js';
 import { sleep } from '../../../src/util/sleep.js';
 import { outputTargets, planUploads, refuseLoop, stageOut } from '../../../supervisor/stage-out.js';

@@ -13,14 +13,14 @@ const ABANDONED_MS = 120_000;
 const POLL_MS = 500;
 
 /**
- * Removals of blobs that are under way, announced by empty objects `<prefix>removing/<id>`: nobody may count on a blob that is
+ * Removals of images that are under way, announced by empty objects `<prefix>removing/<id>`: nobody may count on an image that is
  * about to go.
  *
  * Who removes announces it, and then looks which images are in use; who uses an image marks it, and then looks for removals.
  * A listing of S3 has what was written before it (https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel),
- * so that one of the two sees the other: the one leaves the blobs, or the other waits until they are gone.
+ * so that one of the two sees the other: the one leaves the images, or the other waits until they are gone.
  */
-export class BlobRemovals {
+export class ImageRemovals {
   readonly #context: ClientContext;
   readonly #bucket: string;
   readonly #root: string;
@@ -45,7 +45,7 @@ export class BlobRemovals {
     const watch = setInterval(() => {
       if (Date.now() < end) return;
       limited.abort(
-        new ScarError('timeout', `Removing unused blobs from ${this.#bucket} took more than ${REMOVAL_MS} ms`),
+        new ScarError('timeout', `Removing unused images from ${this.#bucket} took more than ${REMOVAL_MS} ms`),
       );
     }, POLL_MS);
     try {
