@@ -404,6 +404,15 @@ describe('types and modes', () => {
     expect(read('c')).toBe('now a file');
   });
 
+  it('FolderBecomesLoop: a link to itself in place of a folder is no attack, and the next folder has a time of its own', async () => {
+    await unpack([
+      [folder('d/deep'), folder('e', 0o755, { mtime: 1 })],
+      [symlink('d', 'd/deep'), file('.wh.e'), file('e/f')],
+    ]);
+    expect(readTree(rootfs).get('d')?.type).toBe('link');
+    expect(readTree(rootfs).get('e')).not.toMatchObject({ mtime: 1 });
+  });
+
   it('DeviceNode: becomes an empty file, in /dev nothing', async () => {
     const device = (name: string, type: string): TarItem => ({ name, type, mode: 0o666 });
     await unpack([
