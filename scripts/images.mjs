@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// npm run images [-- VITEST-OPTION...]: builds the images of test/images, runs a program of each kind in them, and writes
-// docs/image-table.md. `-- -t ffmpeg` runs the rows of that name and writes nothing. Needs root.
+// npm run images [-- VITEST-OPTION...]: builds the images of test/images, runs a program of each kind in them, compares their files with
+// what umoci unpacks, and writes docs/image-table.md and docs/umoci.md. `-- -t ffmpeg` runs the rows of that name and writes
+// nothing, `-- umoci` only compares. Needs root.
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { repository, run, runAsProgram } from './lib/command.mjs';
@@ -14,6 +15,6 @@ await runAsProgram(import.meta, async () => {
     await run(tool('vitest'), ['run', '--config', 'test/images/vitest.config.ts', ...process.argv.slice(2)]);
   } finally {
     // The table's columns become as wide as what stands in them.
-    await run(tool('biome'), ['format', '--write', 'docs/image-table.md']);
+    await run(tool('biome'), ['format', '--write', 'docs/image-table.md', 'docs/umoci.md']);
   }
 });

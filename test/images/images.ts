@@ -113,6 +113,12 @@ const isDebian = (name: ImageName): name is DebianName => Object.hasOwn(debianRe
 export const architectureOf = (name: ImageName): Platform['architecture'] =>
   name.endsWith('-arm64') ? 'arm64' : 'amd64';
 
+/** Those for x86-64, which is also where all of the programs run. */
+export const amd64Images: readonly ImageName[] = [
+  ...(Object.keys(recipes) as (keyof typeof recipes)[]),
+  ...(['musl', 'static'] as const),
+];
+
 /** What an image is made of, in a few words. */
 export function imageContent(name: ImageName): string {
   if (isDebian(name)) return ['Debian', debianRecipes[name].suite, ...debianRecipes[name].packages].join(' ');

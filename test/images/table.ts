@@ -44,7 +44,7 @@ export function table(rows: readonly RowResult[], images: readonly ImageResult[]
   const untried = amd64.flatMap(({ row }) => (tried.has(row.name) ? [] : [row.name]));
   return `# Images that run
 
-Made by \`npm run images\` on ${new Date().toISOString().slice(0, 10)}, Linux ${release()}, ${system()}. It takes some hours, and is no part of \`npm test\`.
+${madeBy()} It takes some hours, and is no part of \`npm test\`.
 
 Each row is a program of an image, as the script of an invocation of the built supervisor: the runner gets the options that the supervisor gives
 it (the fake root, the undo log, the code cache, ...), and the program the user, the folders and the variables of any container. All rows of an image run in one
@@ -128,14 +128,19 @@ function problems(code: readonly CodeResult[]): string {
   return lines.length === 0 ? '' : `\n${lines.join('')}`;
 }
 
-function columns(head: readonly string[], body: readonly string[][]): string {
+/** A table of Markdown. */
+export function columns(head: readonly string[], body: readonly string[][]): string {
   const lines = [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |\n`);
   return lines.join('');
 }
 
-const count = (value: number) => value.toLocaleString('en-US');
+export const count = (value: number) => value.toLocaleString('en-US');
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** How the document came to be, a sentence. */
+export const madeBy = (): string =>
+  `Made by \`npm run images\` on ${new Date().toISOString().slice(0, 10)}, Linux ${release()}, ${system()}.`;
 
 function system(): string {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';

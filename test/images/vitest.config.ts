@@ -6,6 +6,8 @@ export default defineConfig({
     name: 'images',
     dir: import.meta.dirname,
     include: ['*.test.ts'],
+    // Each needs the machine, and they make the same images.
+    fileParallelism: false,
     testTimeout: 1_800_000,
     hookTimeout: 3_600_000,
     reporters: ['verbose'],

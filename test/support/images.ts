@@ -68,7 +68,8 @@ function existsOnDisk(path: string): boolean {
   return existsSync(path) || lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function changedLayer(folder: string, from: string, to: string, change: (root: string) => void): void {
+/** Adds a layer with what a change of the files makes of an image, whiteouts among it. */
+export function changedLayer(folder: string, from: string, to: string, change: (root: string) => void): void {
   const bundle = join(folder, 'bundle');
   run('umoci', ['unpack', ...rootless(), '--image', from, bundle]);
   change(join(bundle, 'rootfs'));

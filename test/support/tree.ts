@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** What a file is, as far as an unprivileged user can make it; names are byte strings. */
 export type TreeEntry =
@@ -14,31 +14,47 @@ export type TreeEntry =
  */
 export function readTree(root: string): Map<string, TreeEntry> {
   const entries = new Map<string, TreeEntry>();
-  const twins = new Map<string, string>();
-  const native = (path: string): Buffer => Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, 'latin1')]);
-  const visit = (folder: string): void => {
-    for (const name of readdirSync(native(folder), { encoding: 'latin1' }).sort()) {
-      const path = folder === '' ? name : `${folder}/${name}`;
-      const stats = lstatSync(native(path));
-      const mode = stats.mode & 0o7777;
-      const mtime = Math.floor(stats.mtimeMs / 1000);
-      if (stats.isDirectory()) {
-        entries.set(path, { type: 'folder', mode, mtime });
-        visit(path);
-      } else if (stats.isSymbolicLink()) {
-        entries.set(path, { type: 'link', target: readlinkSync(native(path), { encoding: 'latin1' }), mtime });
-      } else if (stats.isFile()) {
-        const twin = twins.get(`${stats.ino}`) ?? path;
-        twins.set(`${stats.ino}`, twin);
-        const digest = createHash('sha256')
-          .update(readFileSync(native(path)))
-          .digest('hex');
-        entries.set(path, { type: 'file', mode, mtime, bytes: stats.size, digest, twin });
-      } else {
-        entries.set(path, { type: 'other' });
-      }
+  const twins = new Map<bigint, string>();
+  for (const { path, native, stats } of walkTree(root)) {
+    const mode = Number(stats.mode) & 0o7777;
+    const mtime = Number(stats.mtimeNs / 1_000_000_000n);
+    if (stats.isDirectory()) {
+      entries.set(path, { type: 'folder', mode, mtime });
+    } else if (stats.isSymbolicLink()) {
+      entries.set(path, { type: 'link', target: readlinkSync(native, { encoding: 'latin1' }), mtime });
+    } else if (stats.isFile()) {
+      const twin = twins.get(stats.ino) ?? path;
+      twins.set(stats.ino, twin);
+      entries.set(path, { type: 'file', mode, mtime, bytes: Number(stats.size), digest: digestOf(native), twin });
+    } else {
+      entries.set(path, { type: 'other' });
     }
-  };
-  visit('');
+  }
   return entries;
 }
+
+export interface WalkedFile {
+  /** Below the root, as a byte string. */
+  path: string;
+  /** For the file system's functions. */
+  native: Buffer;
+  stats: BigIntStats;
+}
+
+/** Everything below a folder, each folder before what it holds, and that by name. */
+export function* walkTree(root: string, folder = ''): Generator<WalkedFile> {
+  for (const name of readdirSync(nativePath(root, folder), { encoding: 'latin1' }).sort()) {
+    const path = folder === '' ? name : `${folder}/${name}`;
+    const native = nativePath(root, path);
+    const stats = lstatSync(native, { bigint: true });
+    yield { path, native, stats };
+    if (stats.isDirectory()) yield* walkTree(root, path);
+  }
+}
+
+export function digestOf(file: Buffer): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+const nativePath = (root: string, path: string): Buffer =>
+  Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, 'latin1')]);

@@ -83,7 +83,7 @@ export class RootfsWriter implements TarSink {
   finish(): void {
     this.#paths.forget();
     for (const [folder, mtime] of this.#folderTimes) {
-      // Asked again, folder by folder, because what was a folder once may be a link now.
+      // Asked again, folder by folder, so that no time is set through a link, whatever came in between.
       if (this.#paths.existingFolder(folder) === folder) this.#tree.setFolderTime(folder, mtime);
     }
   }
@@ -216,6 +216,7 @@ export class RootfsWriter implements TarSink {
       .every(Boolean);
     if (!emptied || own.has(path)) return false;
     this.#tree.removeFolder(path);
+    this.#folderTimes.delete(path);
     this.#paths.forget();
     return true;
   }

@@ -63,10 +63,14 @@ export class TarReader {
     return this.#state === 'trailer';
   }
 
-  /** Throws `image-corrupt` if the archive ends in the middle of an entry. */
+  /**
+   * Throws `image-corrupt` if the archive ends in the middle of an entry. It may end without its blocks of zeros, and without
+   * the last padding: `umoci insert` writes such layers.
+   */
   end(): void {
     const between = this.#state === 'header' && this.#missing === BLOCK && this.#header === undefined;
-    if (!between && this.#state !== 'trailer') throw corrupt('it ends in the middle of an entry');
+    const complete = between || this.#state === 'padding' || this.#state === 'trailer';
+    if (!complete) throw corrupt('it ends in the middle of an entry');
   }
 
   /**

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { lstat, readdir, realpath } from 'node:fs/promises';
+import { lstat, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -412,6 +412,15 @@ describe('types and modes', () => {
     expect(read('c')).toBe('now a file');
   });
 
+  it('FolderBecomesLoop: a link to itself in place of a folder is no attack, and the next folder has a time of its own', async () => {
+    await unpack([
+      [folder('d/deep'), folder('e', 0o755, { mtime: 1 })],
+      [symlink('d', 'd/deep'), file('.wh.e'), file('e/f')],
+    ]);
+    expect(readTree(rootfs).get('d')?.type).toBe('link');
+    expect(readTree(rootfs).get('e')).not.toMatchObject({ mtime: 1 });
+  });
+
   it('DeviceNode: becomes an empty file, in /dev nothing', async () => {
     const device = (name: string, type: string): TarItem => ({ name, type, mode: 0o666 });
     await unpack([
@@ -555,6 +564,17 @@ describe('lies', () => {
   it('TruncatedTar', async () => {
     await refused(unpackTars([layer.subarray(0, 1500)]), 'image-corrupt', 'in the middle of an entry');
     await refused(unpackTars([layer.subarray(0, 300)]), 'image-corrupt', 'in the middle of an entry');
+  });
+
+  it('NoEndOfTar, which is none: umoci insert writes neither the last padding nor the blocks of zeros', async () => {
+    const content = 512 + 7000;
+    const padded = Math.ceil(content / 512) * 512;
+    await refused(unpackTars([layer.subarray(0, content - 1)]), 'image-corrupt', 'in the middle of an entry');
+    for (const end of [content, content + 1, padded, padded + 512]) {
+      await unpackTars([layer.subarray(0, end)]);
+      expect(read('f')).toBe('content'.repeat(1000));
+      await rm(rootfs, { recursive: true });
+    }
   });
 
   it('GarbageBehindGzip', async () => {
