@@ -96,7 +96,6 @@ async function* makeArchive(
   const reading = counter('read-image', 'Reading the image');
   const spooled = reference.type === 'registry' ? new SpooledSource(source, { onBytes: reading, signal }) : undefined;
   try {
-    spooled?.fetch(image.manifest.layers);
     const read = { signal, ...(!spooled && { onBytes: reading }) };
     const merged = await mergeLayers(image, spooled ?? source, read);
     refuseSmallDisk(image.reference, merged.contents.disk, ephemeralStorageMiB);

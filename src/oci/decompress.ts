@@ -49,7 +49,8 @@ export async function* decompressed(source: AsyncIterable<Buffer>, where: string
   }
 }
 
-const inflateOptions = { chunkSize: CHUNK_BYTES, readableHighWaterMark: CHUNKS_AHEAD * CHUNK_BYTES };
+/** In object mode pieces are read as they are, not several joined to one by copying. */
+const inflateOptions = { chunkSize: CHUNK_BYTES, readableObjectMode: true, readableHighWaterMark: CHUNKS_AHEAD };
 
 /** Node's own from 22.15 and 23.8 on; its types come with @types/node 22. */
 const nativeZstd = (zlib as { createZstdDecompress?: (options: typeof inflateOptions) => Transform })

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { ImageError } from '../errors.js';
 import { decompressed } from './decompress.js';
 import { parseDigest } from './digest.js';
@@ -10,7 +9,7 @@ import { verified } from './verify.js';
 /** One layer on its way into a root file system. */
 export interface LayerPass {
   /** The blob's bytes as stored. */
-  blob: Readable;
+  blob: AsyncIterable<Uint8Array>;
   descriptor: Descriptor;
   /** Digest of the decompressed archive, from the image's config. */
   diffId: string;

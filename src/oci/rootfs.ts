@@ -7,6 +7,7 @@ import { formatBytes } from '../util/format-bytes.js';
 import { removeTree } from '../util/remove-tree.js';
 import type { RootfsIndex } from './archive/index-document.js';
 import { archiveTar } from './archive/read.js';
+import { blobsAhead } from './blobs-ahead.js';
 import type { ImageSource, ResolvedImage } from './image-source.js';
 import { applyLayer } from './layer.js';
 import { DiskTree } from './rootfs/disk-tree.js';
@@ -44,7 +45,8 @@ export interface UnpackStats {
 }
 
 /**
- * Unpacks an image into a root file system: the whole way of every layer, lowest first, in one pass each.
+ * Unpacks an image into a root file system: the whole way of every layer, lowest first, in one pass each, while the next
+ * layers are fetched.
  *
  * `directory` must not exist; it appears complete, by a rename, or not at all: an error, an abort and a kill leave at most
  * a sibling that {@link isUnfinished} knows.
@@ -66,12 +68,11 @@ export function unpackImage(
       throw noSpace(dirname(resolve(directory)), budget.bytesLeft, `${formatBytes(totalBytes)} even compressed`);
     }
     let bytes = 0;
-    for (const [index, descriptor] of layers.entries()) {
-      signal?.throwIfAborted();
+    for await (const { index, descriptor, blob } of blobsAhead(source, layers, signal)) {
       writer.startLayer(index === 0);
       await applyLayer(
         {
-          blob: await source.blob(descriptor, signal),
+          blob,
           descriptor,
           diffId: image.config.rootfs.diff_ids[index] ?? '',
           where: `layer ${index + 1} of ${image.reference}`,

@@ -1,3 +1,4 @@
+import { blobsAhead } from '../blobs-ahead.js';
 import type { ImageSource, ResolvedImage } from '../image-source.js';
 import { applyLayer, type LayerPass } from '../layer.js';
 import { type FileNode, type FolderNode, type LinkNode, MemoryTree } from '../rootfs/memory-tree.js';
@@ -52,15 +53,13 @@ export async function mergeLayers(
   return { image, tree, contents: describeTree(tree, image.config.architecture) };
 }
 
-/** An image's layers in order, opened one after the other. */
+/** An image's layers in order, the next ones fetched meanwhile. */
 export async function* layerPasses(
   image: ResolvedImage,
   source: ImageSource,
   { onBytes, signal }: PassOptions,
 ): AsyncGenerator<[index: number, pass: LayerPass]> {
-  for (const [index, descriptor] of image.manifest.layers.entries()) {
-    signal.throwIfAborted();
-    const blob = await source.blob(descriptor, signal);
+  for await (const { index, descriptor, blob } of blobsAhead(source, image.manifest.layers, signal)) {
     const diffId = image.config.rootfs.diff_ids[index] ?? '';
     const where = `layer ${index + 1} of ${image.reference}`;
     yield [index, { blob, descriptor, diffId, where, signal, ...(onBytes && { onBytes }) }];

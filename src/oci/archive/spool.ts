@@ -2,7 +2,6 @@ import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import pLimit from 'p-limit';
 import { ScarError } from '../../errors.js';
 import { formatBytes } from '../../util/format-bytes.js';
 import { type LinkedSignal, linkSignals } from '../../util/linked-signal.js';
@@ -10,17 +9,13 @@ import type { Descriptor, ImageSource } from '../image-source.js';
 import { READ_BYTES } from '../layout.js';
 import { verified } from '../verify.js';
 
-/** Blobs that are fetched at once. */
-const FETCHES = 3;
-
 /**
- * Keeps blobs on this disk while they are read several times: each is fetched once, verified, several ahead of their turn. The files
- * have no names, so that nothing stays whatever happens to the process.
+ * Keeps blobs on this disk while they are read several times: each is fetched once, verified. The files have no names, so that nothing
+ * stays whatever happens to the process.
  */
 export class SpooledSource implements ImageSource {
   readonly #source: ImageSource;
   readonly #onBytes: (bytes: number) => void;
-  readonly #limit = pLimit(FETCHES);
   readonly #blobs = new Map<string, Promise<FileHandle>>();
   readonly #fetching: LinkedSignal;
 
@@ -43,14 +38,16 @@ export class SpooledSource implements ImageSource {
     return this.#source.manifest(digest, signal);
   }
 
-  /** Begins to fetch blobs, in this order. What fails is told when the blob is asked for. */
-  fetch(descriptors: readonly Descriptor[]): void {
-    for (const descriptor of descriptors) this.#spool(descriptor).catch(() => {});
-  }
-
-  async blob(descriptor: Descriptor): Promise<Readable> {
-    const file = await this.#spool(descriptor);
-    return file.createReadStream({ start: 0, autoClose: false, highWaterMark: READ_BYTES });
+  /** @param signal - ends all that is being fetched, for who does not want one blob wants none */
+  async blob(descriptor: Descriptor, signal?: AbortSignal): Promise<Readable> {
+    const abort = () => this.#fetching.abort(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const file = await this.#spool(descriptor);
+      return file.createReadStream({ start: 0, autoClose: false, highWaterMark: READ_BYTES });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   /** Ends what is under way, and gives the disk back. The source stays open. */
@@ -64,17 +61,17 @@ export class SpooledSource implements ImageSource {
   #spool(descriptor: Descriptor): Promise<FileHandle> {
     const known = this.#blobs.get(descriptor.digest);
     if (known) return known;
-    const fetched = this.#limit(() => this.#fetch(descriptor));
+    const fetched = this.#fetch(descriptor);
     this.#blobs.set(descriptor.digest, fetched);
     return fetched;
   }
 
   async #fetch(descriptor: Descriptor): Promise<FileHandle> {
     const { signal } = this.#fetching;
-    signal.throwIfAborted();
     const where = `blob ${descriptor.digest} of ${this.reference}`;
     const file = await unnamedFile();
     try {
+      signal.throwIfAborted();
       const body = await this.#source.blob(descriptor, signal);
       for await (const bytes of verified(body, descriptor, where, this.#onBytes)) await file.writeFile(bytes);
       return file;

@@ -110,6 +110,22 @@ describe.skipIf(registryMissing)('a real registry', () => {
     });
   });
 
+  it('is asked for the next layers while the first is on its way', async () => {
+    const [first, second] = image.resolved.manifest.layers.map(({ digest }) => digest);
+    let tell = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    await using proxy = await startProxy(registry.host, async ({ path }) => {
+      if (path.includes(second ?? '')) tell();
+      // Not one byte of the first comes before the second is asked for.
+      if (path.includes(first ?? '')) await asked;
+      return forward;
+    });
+    await pull(`${proxy.host}/team/app:1.0`);
+    expect(proxy.count('blobs')).toBe(3);
+  });
+
   describe('fails', () => {
     it('by a connection that is cut, again and again: the blob goes on where it was', async () => {
       await using proxy = await startProxy(
