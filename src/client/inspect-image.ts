@@ -1,6 +1,7 @@
 import { type Platform, RUNNERS, type RunnerName } from '../contract/index.js';
 import { ScarError, ValidationError } from '../errors.js';
 import { type ImageContents, type Libc, mergeLayers } from '../oci/archive/index.js';
+import { countBytes } from '../util/count-bytes.js';
 import { formatBytes } from '../util/format-bytes.js';
 import { type ClientContext, underClient } from './context.js';
 import { advisedStorageMiB, MAX_STORAGE_MIB, neededStorageMiB } from './disk-size.js';
@@ -107,10 +108,7 @@ async function readContents(
   { image, source }: FunctionImage,
   signal: AbortSignal,
 ): Promise<ImageContents> {
-  const total = image.compressedBytes;
-  let done = 0;
-  const onBytes = (bytes: number) => {
-    done += bytes;
+  const onBytes = countBytes(image.compressedBytes, (done, total) => {
     const message = `Reading ${image.reference}: ${formatBytes(done)} of ${formatBytes(total)}`;
     context.notify.progress({
       operation: 'images.inspect',
@@ -120,7 +118,7 @@ async function readContents(
       done,
       total,
     });
-  };
+  });
   return (await mergeLayers(image, source, { onBytes, signal })).contents;
 }
 

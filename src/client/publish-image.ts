@@ -9,6 +9,7 @@ import {
   SpooledSource,
   writeArchive,
 } from '../oci/archive/index.js';
+import { countBytes } from '../util/count-bytes.js';
 import { formatBytes } from '../util/format-bytes.js';
 import type { ClientConfig } from './config.js';
 import type { ClientContext } from './context.js';
@@ -85,14 +86,10 @@ async function* makeArchive(
   compression: Compression,
   { ephemeralStorageMiB, progress, signal }: PublishOptions,
 ): RootfsArchive {
-  const total = image.compressedBytes;
-  const counter = (step: ProgressEvent['step'], doing: string) => {
-    let done = 0;
-    return (bytes: number) => {
-      done += bytes;
+  const counter = (step: ProgressEvent['step'], doing: string) =>
+    countBytes(image.compressedBytes, (done, total) => {
       progress(step, `${doing}: ${formatBytes(done)} of ${formatBytes(total)}`, { done, total });
-    };
-  };
+    });
   const reading = counter('read-image', 'Reading the image');
   const spooled = reference.type === 'registry' ? new SpooledSource(source, { onBytes: reading, signal }) : undefined;
   try {

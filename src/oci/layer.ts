@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { ImageError } from '../errors.js';
+import { blobsAhead } from './blobs-ahead.js';
 import { decompressed } from './decompress.js';
 import { parseDigest } from './digest.js';
-import type { Descriptor } from './image-source.js';
+import type { Descriptor, ImageSource, ResolvedImage } from './image-source.js';
 import { TarReader, type TarSink } from './tar/reader.js';
 import { verified } from './verify.js';
 
 /** One layer on its way into a root file system. */
 export interface LayerPass {
+  /** From 0, the lowest. */
+  index: number;
   /** The blob's bytes as stored. */
   blob: AsyncIterable<Uint8Array>;
   descriptor: Descriptor;
@@ -16,8 +19,34 @@ export interface LayerPass {
   /** How messages call it: `layer 2 of alpine:3`. */
   where: string;
   /** Compressed bytes as they pass. */
-  onBytes?: (bytes: number) => void;
-  signal?: AbortSignal;
+  onBytes?: ((bytes: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * An image's layers in order, the next ones fetched meanwhile.
+ *
+ * @param options.onBytes - compressed bytes as they pass, and of which layer they are, from 0
+ */
+export async function* layersOf(
+  image: ResolvedImage,
+  source: ImageSource,
+  {
+    onBytes,
+    signal,
+  }: { onBytes?: ((bytes: number, index: number) => void) | undefined; signal?: AbortSignal | undefined },
+): AsyncGenerator<LayerPass> {
+  for await (const { index, descriptor, blob } of blobsAhead(source, image.manifest.layers, signal)) {
+    yield {
+      index,
+      blob,
+      descriptor,
+      diffId: image.config.rootfs.diff_ids[index] ?? '',
+      where: `layer ${index + 1} of ${image.reference}`,
+      onBytes: onBytes && ((bytes) => onBytes(bytes, index)),
+      signal,
+    };
+  }
 }
 
 /**

@@ -7,9 +7,8 @@ import { formatBytes } from '../util/format-bytes.js';
 import { removeTree } from '../util/remove-tree.js';
 import type { RootfsIndex } from './archive/index-document.js';
 import { archiveTar } from './archive/read.js';
-import { blobsAhead } from './blobs-ahead.js';
 import type { ImageSource, ResolvedImage } from './image-source.js';
-import { applyLayer } from './layer.js';
+import { applyLayer, layersOf } from './layer.js';
 import { DiskTree } from './rootfs/disk-tree.js';
 import { type LinkForm, runnersLinks } from './rootfs/link-target.js';
 import { noSpace, SpaceBudget, type SpaceLimits } from './rootfs/space.js';
@@ -68,22 +67,13 @@ export function unpackImage(
       throw noSpace(dirname(resolve(directory)), budget.bytesLeft, `${formatBytes(totalBytes)} even compressed`);
     }
     let bytes = 0;
-    for await (const { index, descriptor, blob } of blobsAhead(source, layers, signal)) {
-      writer.startLayer(index === 0);
-      await applyLayer(
-        {
-          blob,
-          descriptor,
-          diffId: image.config.rootfs.diff_ids[index] ?? '',
-          where: `layer ${index + 1} of ${image.reference}`,
-          onBytes: (count) => {
-            bytes += count;
-            onProgress?.({ bytes, totalBytes, layer: index + 1, layers: layers.length });
-          },
-          ...(signal && { signal }),
-        },
-        writer,
-      );
+    const onBytes = (count: number, index: number) => {
+      bytes += count;
+      onProgress?.({ bytes, totalBytes, layer: index + 1, layers: layers.length });
+    };
+    for await (const layer of layersOf(image, source, { onBytes, signal })) {
+      writer.startLayer(layer.index === 0);
+      await applyLayer(layer, writer);
     }
     return { layers: layers.length, compressedBytes: bytes };
   });

@@ -9,8 +9,8 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { build } from 'tsup';
 import { capture, repository } from '../../scripts/lib/command.mjs';
+import { bundle } from './lib/bundle.mjs';
 import { figure, median, printTable } from './lib/figures.mjs';
 import { image as quickstartImage } from './lib/image.mjs';
 
@@ -24,17 +24,7 @@ const work = mkdtempSync(join(process.env.SCAR_BENCH_FOLDER ?? tmpdir(), 'scar-b
 // ext4 spreads the folders in it over the disk, so that none has to do with what others removed; elsewhere that means nothing.
 await capture('chattr', ['+T', work]);
 try {
-  const program = join(work, 'unpack.mjs');
-  await build({
-    entry: [join(import.meta.dirname, 'lib/unpack.ts')],
-    outDir: work,
-    format: 'esm',
-    target: 'node20',
-    outExtension: () => ({ js: '.mjs' }),
-    noExternal: [/.*/],
-    config: false,
-    silent: true,
-  });
+  const program = await bundle('unpack', work);
   const archive = join(work, 'archive');
   execFileSync(process.execPath, [program, 'write', reference, archive]);
   const contenders = await installedContenders(program, archive);

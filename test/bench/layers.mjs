@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'tsup';
+import { bundle } from './lib/bundle.mjs';
 import { figure, median, printTable } from './lib/figures.mjs';
 
 const runs = Number(process.env.SCAR_BENCH_RUNS ?? 5);
@@ -13,17 +13,7 @@ const targetOfSkopeo = 1;
 
 const work = mkdtempSync(join(tmpdir(), 'scar-bench-layers-'));
 try {
-  await build({
-    entry: [join(import.meta.dirname, 'lib/layers.ts')],
-    outDir: work,
-    format: 'esm',
-    target: 'node20',
-    outExtension: () => ({ js: '.mjs' }),
-    noExternal: [/.*/],
-    config: false,
-    silent: true,
-  });
-  const { pulls } = await import(pathToFileURL(join(work, 'layers.mjs')).href);
+  const { pulls } = await import(pathToFileURL(await bundle('layers', work)).href);
   /** @type {{ oursMs: number[], skopeoMs: number[] }} */
   const { oursMs, skopeoMs } = await pulls(work, runs, shape);
   const [ours, skopeo] = [median(oursMs), median(skopeoMs)];

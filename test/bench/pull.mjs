@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'tsup';
+import { bundle } from './lib/bundle.mjs';
 import { figure, median, printTable } from './lib/figures.mjs';
 import { image } from './lib/image.mjs';
 
@@ -14,18 +14,7 @@ const target = 1;
 
 const work = mkdtempSync(join(tmpdir(), 'scar-bench-pull-'));
 try {
-  await build({
-    entry: [join(import.meta.dirname, 'lib/pull.ts')],
-    outDir: work,
-    format: 'esm',
-    target: 'node20',
-    outExtension: () => ({ js: '.mjs' }),
-    noExternal: [/.*/],
-    external: ['../../../dist/index.js'],
-    config: false,
-    silent: true,
-  });
-  const { pulls } = await import(pathToFileURL(join(work, 'pull.mjs')).href);
+  const { pulls } = await import(pathToFileURL(await bundle('pull', work)).href);
   const { ScarClient } = await import('../../dist/index.js');
   /** @type {{ cache: number[], registry: number[], createMs: number[] }} */
   const measured = await pulls(ScarClient, await image(), runs);

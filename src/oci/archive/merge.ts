@@ -1,6 +1,5 @@
-import { blobsAhead } from '../blobs-ahead.js';
 import type { ImageSource, ResolvedImage } from '../image-source.js';
-import { applyLayer, type LayerPass } from '../layer.js';
+import { applyLayer, layersOf } from '../layer.js';
 import { type FileNode, type FolderNode, type LinkNode, MemoryTree } from '../rootfs/memory-tree.js';
 import { ScopedPaths } from '../rootfs/scoped-paths.js';
 import { Caps, FS_BLOCK } from '../rootfs/space.js';
@@ -45,25 +44,12 @@ export async function mergeLayers(
     content: () => {},
     entryEnd: () => writer.entryEnd(),
   };
-  for await (const [index, pass] of layerPasses(image, source, options)) {
-    writer.startLayer(index === 0);
-    await applyLayer(pass, sink);
+  for await (const layer of layersOf(image, source, options)) {
+    writer.startLayer(layer.index === 0);
+    await applyLayer(layer, sink);
   }
   writer.finish();
   return { image, tree, contents: describeTree(tree, image.config.architecture) };
-}
-
-/** An image's layers in order, the next ones fetched meanwhile. */
-export async function* layerPasses(
-  image: ResolvedImage,
-  source: ImageSource,
-  { onBytes, signal }: PassOptions,
-): AsyncGenerator<[index: number, pass: LayerPass]> {
-  for await (const { index, descriptor, blob } of blobsAhead(source, image.manifest.layers, signal)) {
-    const diffId = image.config.rootfs.diff_ids[index] ?? '';
-    const where = `layer ${index + 1} of ${image.reference}`;
-    yield [index, { blob, descriptor, diffId, where, signal, ...(onBytes && { onBytes }) }];
-  }
 }
 
 function describeTree(tree: MemoryTree, architecture: string): ImageContents {

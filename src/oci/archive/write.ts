@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { ImageSource } from '../image-source.js';
-import { layerTar } from '../layer.js';
+import { layersOf, layerTar } from '../layer.js';
 import type { FileNode } from '../rootfs/memory-tree.js';
 import { TarReader, type TarSink } from '../tar/reader.js';
 import { END_BYTES, padding, tarHeader } from '../tar/writer.js';
 import { type Compression, writeFrame } from './frame.js';
 import { CHUNK_BYTES, type RootfsIndex } from './index-document.js';
-import { layerPasses, type MergedImage, type PassOptions } from './merge.js';
+import type { MergedImage, PassOptions } from './merge.js';
 
 /** An archive on its way out: the frames as they are made, then the index that says what they have. */
 export type RootfsArchive = AsyncGenerator<Buffer, RootfsIndex>;
@@ -68,9 +68,9 @@ async function* archiveChunks(
   }
   let entry = 0;
   const kept = new KeptFiles(out, () => files.get(++entry));
-  for await (const [, pass] of layerPasses(image, source, options)) {
+  for await (const layer of layersOf(image, source, options)) {
     const reader = new TarReader(kept);
-    for await (const bytes of layerTar(pass)) {
+    for await (const bytes of layerTar(layer)) {
       reader.write(bytes);
       yield* out.full();
     }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
@@ -232,6 +232,18 @@ describe.skipIf(missing)(`the built supervisor (${missing ?? 'runs'})`, () => {
     expect(response).toMatchObject({ image: { pulled: true }, outcomes: [{ status: 'succeeded', exitCode: null }] });
     const next = await environment.invoke({ scar: { version: 1 } });
     expect(next).toMatchObject({ coldStart: false, image: { pulled: false } });
+  });
+
+  it('shares one rootfs with another function that has the same image, also when both bring it in at once', async () => {
+    const first = await bench.start({ image: busyboxImage(), script: 'echo first' });
+    const second = await bench.start({ image: busyboxImage(), script: 'echo second', tmp: first.tmp });
+    const responses = await Promise.all(
+      [first, second].map((environment) => environment.invoke({ scar: { version: 1 } })),
+    );
+    expect(responses.map(({ outcomes: [outcome] }) => outcome?.stdout.text)).toEqual(['first\n', 'second\n']);
+    expect(responses.filter(({ image }) => image.pulled)).toHaveLength(1);
+    const images = readdirSync(join(first.tmp, 'scar/images')).filter((name) => name !== 'lock');
+    expect(images).toHaveLength(1);
   });
 
   it('answers events that are none of ours by saying so', async () => {
