@@ -92,7 +92,10 @@ export class ScarError extends Error {
   }
 }
 
-/** An argument breaks a rule: thrown before anything is sent anywhere. */
+/**
+ * An argument breaks a rule: thrown before anything is sent anywhere; for what is read as it is needed (a map's keys or
+ * manifest), when it is read.
+ */
 export class ValidationError extends ScarError {
   override readonly name = 'ValidationError';
 

@@ -3,6 +3,7 @@ import type {
   ContainerOutcome,
   FailureReason,
   InvocationResponse,
+  ObjectReference,
   OutputObject,
   OutputTail,
   RunnerName,
@@ -54,6 +55,8 @@ export interface InvocationFacts {
   exitCode: number | null;
   /** Name of the signal that ended it; null otherwise. */
   signal: string | null;
+  /** The object that it worked on: once that is read, with its size and, in a bucket with versions, its version. */
+  input?: ObjectReference;
   /** Objects that it wrote. */
   outputs: OutputObject[];
   /** The ends of what the container printed. */
@@ -142,6 +145,7 @@ function readOutcome(
   if (response.runner) facts.runner = response.runner;
   facts.exitCode = exitCode;
   facts.signal = signal;
+  if (outcome.input) facts.input = outcome.input;
   facts.outputs = outcome.outputs;
   facts.stdout = outcome.stdout;
   facts.stderr = outcome.stderr;

@@ -1,4 +1,3 @@
-import type { ListedObject } from '../aws/object-store.js';
 import type { InvocationOptions } from '../contract/index.js';
 import { allowedConcurrency } from './concurrency.js';
 import type { ClientContext } from './context.js';
@@ -16,22 +15,21 @@ import {
 import { readInvocation, unanswered } from './invocation-result.js';
 import { Admission } from './map/admission.js';
 import type { MapItem } from './map/item.js';
+import { planMap } from './map/plan.js';
 import { MapRun, type RunControl } from './map/run.js';
+import {
+  checkSelection,
+  type ObjectSelection,
+  SELECTION_NAMES,
+  type SelectedObject,
+  selectObjects,
+} from './map/selection.js';
 import { SignalFan } from './map/signal-fan.js';
 import { Tally } from './map/tally.js';
 import * as check from './validate.js';
 
 /** Which objects, how many at once, and what to do about failures. */
-export interface MapOptions extends InvocationOverrides {
-  bucket: string;
-  /** Only keys that begin with it. Default: all. */
-  prefix?: string;
-  /** Only keys that end with it; others count as skipped. Default: all. */
-  suffix?: string;
-  /** Only keys after this one, in S3's order. */
-  startAfter?: string;
-  /** At most so many objects. Default: all. */
-  limit?: number;
+export interface MapOptions extends ObjectSelection, InvocationOverrides {
   /** Invocations at once, capped by what Lambda allows. Default: the client's. */
   concurrency?: number;
   retry?: MapRetryOptions;
@@ -53,10 +51,10 @@ export function mapOverBucket(context: ClientContext, name: string, options: Map
   checkOptions(name, options);
   const { bucket, prefix = '' } = options;
   const tally = new Tally({ functionName: name, bucket, prefix });
-  return new MapRun(context, tally, options.signal, async (run) => {
+  const work = async (run: RunControl) => {
     const { flow, signal } = run;
     const map = await prepare(context, name, options, run);
-    const listing = listObjects(context, options, signal);
+    const selection = selectObjects(context.objects, options, signal);
     try {
       for (let started = 0; started < (options.limit ?? Number.POSITIVE_INFINITY); ) {
         const full = flow.room();
@@ -64,23 +62,24 @@ export function mapOverBucket(context: ClientContext, name: string, options: Map
           await full;
           continue;
         }
-        const next = await listing.next();
+        const next = await selection.next();
         if (next.done) break;
-        if (isSkipped(next.value, options)) {
+        if (!next.value.passes) {
           tally.skip();
           run.progressed();
           continue;
         }
         started++;
         tally.start();
-        flow.add(mapObject(map, next.value));
+        flow.add(mapObject(map, next.value.object));
       }
       tally.listingDone();
       run.progressed();
     } finally {
-      await listing.return(undefined);
+      await selection.return(undefined);
     }
-  });
+  };
+  return new MapRun(context, tally, options.signal, work, (plan) => planMap(context, name, options, plan));
 }
 
 /** What all objects of a run share. */
@@ -128,9 +127,9 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
 }
 
 /** One object's way to its result. */
-async function mapObject(map: MapWork, object: ListedObject): Promise<MapItem> {
+async function mapObject(map: MapWork, object: SelectedObject): Promise<MapItem> {
   const { context, run, functionName, bucket } = map;
-  const { key, bytes: size } = object;
+  const { key, versionId } = object;
   const payload = encodeEvent({ Records: [objectRecord({ bucket, ...object }, map.region)], scar: map.scar });
   const signal = map.signals.next();
   let attempts = 0;
@@ -145,50 +144,19 @@ async function mapObject(map: MapWork, object: ListedObject): Promise<MapItem> {
     billedMs += result.billedMs ?? 0;
     if (ran && result.status === 'failed' && again > 0) continue;
     if (result.billedMs !== undefined) result.billedMs = billedMs;
-    const item: MapItem = Object.assign(result, { bucket, key, size });
+    const size = object.bytes ?? result.input?.bytes;
+    const item: MapItem = Object.assign(result, { bucket, key, size, ...(versionId !== undefined && { versionId }) });
     run.tally.record(item, throttles);
     run.progressed();
     return item;
   }
 }
 
-/** The bucket's objects, page by page. */
-async function* listObjects(
-  context: ClientContext,
-  { bucket, prefix, startAfter, limit }: MapOptions,
-  signal: AbortSignal,
-): AsyncGenerator<ListedObject, undefined> {
-  const pageSize = Math.min(limit ?? LARGEST_PAGE, LARGEST_PAGE);
-  const pages = context.objects.list(bucket, {
-    pageSize,
-    signal,
-    ...(prefix !== undefined && { prefix }),
-    ...(startAfter !== undefined && { startAfter }),
-  });
-  for await (const page of pages) {
-    yield* page;
-    // Whoever waits for a result gets it before another page is asked for.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-/** Of ListObjectsV2. */
-const LARGEST_PAGE = 1_000;
-
-/** Consoles mark a folder by an empty object whose key ends with a slash: nothing to work on. */
-function isSkipped({ key, bytes }: ListedObject, { suffix = '' }: MapOptions): boolean {
-  return (bytes === 0 && key.endsWith('/')) || !key.endsWith(suffix);
-}
-
 function checkOptions(name: string, options: MapOptions): void {
-  const names = ['bucket', 'prefix', 'suffix', 'startAfter', 'limit', 'concurrency', 'retry', 'signal'];
+  const names = [...SELECTION_NAMES, 'concurrency', 'retry', 'signal'];
   check.functionName(name);
   check.knownOptions(options, [...names, ...OVERRIDE_NAMES], 'mapOverBucket');
-  check.bucketName('bucket', options.bucket);
-  check.optionalString('prefix', options.prefix);
-  check.optionalString('suffix', options.suffix);
-  check.optionalString('startAfter', options.startAfter);
-  check.integer('limit', options.limit, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  checkSelection(options);
   check.integer('concurrency', options.concurrency, { min: 1, max: Number.MAX_SAFE_INTEGER });
   checkOverrides(options);
   check.abortSignal(options.signal);

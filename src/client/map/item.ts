@@ -6,6 +6,8 @@ export type MapItem = (InvocationSuccess & MappedObject) | (InvocationFailure & 
 export interface MappedObject {
   bucket: string;
   key: string;
-  /** Size of the object, in bytes. */
-  size: number;
+  /** The version that was asked for; absent if it was the current one. */
+  versionId?: string;
+  /** Size of the object, in bytes: as listed, or as the function found it. Undefined if the object was not listed and not read. */
+  size: number | undefined;
 }

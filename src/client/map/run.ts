@@ -5,6 +5,7 @@ import { type ClientContext, track } from '../context.js';
 import type { WarningEvent } from '../events.js';
 import { Flow } from './flow.js';
 import type { MapItem } from './item.js';
+import type { MapPlan, PlanOptions } from './plan.js';
 import type { MapProgress, MapSummary, Tally } from './tally.js';
 
 /** What a {@link MapRun} tells while it runs. */
@@ -39,6 +40,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   readonly #context: ClientContext;
   readonly #work: (run: RunControl) => Promise<void>;
   readonly #tally: Tally;
+  readonly #plan: (options?: PlanOptions) => Promise<MapPlan>;
   readonly #flow = new Flow<MapItem>();
   readonly #link: ReturnType<typeof linkSignals>;
   #iterated = false;
@@ -51,17 +53,30 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     tally: Tally,
     signal: AbortSignal | undefined,
     work: (run: RunControl) => Promise<void>,
+    plan: (options?: PlanOptions) => Promise<MapPlan>,
   ) {
     super();
     this.#context = context;
     this.#tally = tally;
     this.#work = work;
+    this.#plan = plan;
     this.#link = linkSignals(signal, context.closing);
   }
 
   /** The run in numbers: final after the loop, those so far before. */
   get summary(): MapSummary {
     return this.#tally.summary();
+  }
+
+  /**
+   * Counts the objects that the run would work on, without invoking anything, and says what that would cost. The run can follow.
+   *
+   * @throws ValidationError, also if `keys` is an iterator, which a plan would use up; otherwise as iterating does
+   * @example
+   * const { objects, skipped, costUsd } = await run.plan({ billedMs: 2_500 });
+   */
+  async plan(options?: PlanOptions): Promise<MapPlan> {
+    return this.#plan(options);
   }
 
   /** Ends the run: what is under way is cancelled and waited for, and who iterates gets an error with code `aborted`. */

@@ -33,7 +33,7 @@ export interface MapSummary {
   listed: number;
   succeeded: number;
   failed: number;
-  /** Folder markers, and keys without the suffix. */
+  /** Folder markers, and objects that the options leave out. */
   skipped: number;
   /** Listed, and without a result because the run was ended early. */
   cancelled: number;

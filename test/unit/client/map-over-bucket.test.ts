@@ -172,7 +172,7 @@ describe('mapOverBucket', () => {
       Bucket: 'photos',
       Prefix: 'in/',
       StartAfter: 'in/0.jpg',
-      MaxKeys: 2,
+      MaxKeys: 1000,
     });
     const event = JSON.parse(
       Buffer.from(lambda.commandCalls(InvokeCommand)[0]?.args[0].input.Payload as Buffer).toString(),

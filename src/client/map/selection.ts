@@ -1,0 +1,177 @@
+import type { ListedObject, ObjectStore } from '../../aws/object-store.js';
+import { ValidationError } from '../../errors.js';
+import * as check from '../validate.js';
+import { type Glob, parseGlob } from './glob.js';
+import { checkKeys, givenObjects, type ObjectKeys } from './keys.js';
+import { checkManifest, type ManifestAddress, manifestObjects } from './manifest.js';
+
+/** Which objects of a bucket: those that pass everything that is given. What is read and does not pass counts as skipped. */
+export interface ObjectSelection {
+  bucket: string;
+  /** Only keys that begin with it. Default: all. */
+  prefix?: string;
+  /** Only keys that end with it. Default: all. */
+  suffix?: string;
+  /**
+   * Only keys that match this pattern from beginning to end, prefix included: `*` and `?` stand for any characters and any one
+   * but a slash, `**` for any at all; `[a-z]`, `[!a-z]`, `{a,b}`. A backslash makes what follows literal. S3 lists only keys that
+   * begin as the pattern does. Default: all.
+   */
+  glob?: string;
+  /** Only objects of at least `min` and at most `max` bytes. Not with `keys` or `manifest`. Default: all. */
+  size?: { min?: number; max?: number };
+  /** Only objects last modified then or later, by S3's clock. Not with `keys` or `manifest`. Default: all. */
+  modifiedSince?: Date;
+  /** Only keys after this one, in S3's order. Not with `keys` or `manifest`. */
+  startAfter?: string;
+  /** At most so many objects. Default: all. */
+  limit?: number;
+  /** These objects in place of a listing, in this order: keys, or `{ key, versionId }`. Read no further ahead than needed. */
+  keys?: ObjectKeys;
+  /**
+   * An object that lists objects of `bucket`, in place of a listing: CSV with the rows `bucket,key` or `bucket,key,versionId` and URL-encoded
+   * keys, as S3 Batch Operations takes it, or lines of JSON `{"key": ..., "versionId": ...}`. UTF-8; in gzip if its key ends
+   * with `.gz`. A bad line, or one about another bucket, ends the run with an error that names it.
+   */
+  manifest?: ManifestAddress;
+}
+
+/** A record, so that none can be forgotten. */
+const OPTIONS: Record<keyof ObjectSelection, true> = {
+  bucket: true,
+  prefix: true,
+  suffix: true,
+  glob: true,
+  size: true,
+  modifiedSince: true,
+  startAfter: true,
+  limit: true,
+  keys: true,
+  manifest: true,
+};
+export const SELECTION_NAMES = Object.keys(OPTIONS) as (keyof ObjectSelection)[];
+
+/** An object to work on. What only a listing tells is absent if there was none. */
+export interface SelectedObject {
+  key: string;
+  bytes?: number | undefined;
+  eTag?: string | undefined;
+  versionId?: string | undefined;
+}
+
+/** An object that was read, and whether it is one to work on. */
+export interface Selected {
+  object: SelectedObject;
+  passes: boolean;
+}
+
+/** Of ListObjectsV2. */
+const LARGEST_PAGE = 1_000;
+
+/**
+ * Reads the objects of a selection as they are asked for; `limit` is the caller's to count. Closing it closes what it reads from.
+ *
+ * @throws ValidationError for what is wrong in `keys` or the manifest; ScarError as S3's; what `keys` throws; the signal's reason
+ */
+export async function* selectObjects(
+  store: ObjectStore,
+  selection: ObjectSelection,
+  signal: AbortSignal,
+): AsyncGenerator<Selected, undefined> {
+  const { keys, manifest, bucket, size = {}, modifiedSince, prefix = '', suffix = '' } = selection;
+  const glob = selection.glob === undefined ? undefined : parseGlob('glob', selection.glob);
+  const { min = 0, max = Number.POSITIVE_INFINITY } = size;
+  const passes = (object: ListedObject | SelectedObject): boolean => {
+    const { key, bytes } = object;
+    if (isFolderMarker(object) || !key.startsWith(prefix) || !key.endsWith(suffix)) return false;
+    if (bytes !== undefined && (bytes < min || bytes > max)) return false;
+    if (modifiedSince && !('lastModified' in object && object.lastModified && object.lastModified >= modifiedSince)) {
+      return false;
+    }
+    return glob === undefined || glob.matches(key);
+  };
+  const objects = keys
+    ? givenObjects(keys, signal)
+    : manifest
+      ? manifestObjects(store, manifest, bucket, signal)
+      : listedObjects(store, selection, glob, signal);
+  let read = 0;
+  for await (const object of objects) {
+    yield { object, passes: passes(object) };
+    // Whoever waits for a result, or wants to end it, gets a turn: a long list in memory would give none.
+    if (++read % LARGEST_PAGE === 0) await turn();
+  }
+}
+
+/** The bucket's objects, page by page. */
+async function* listedObjects(
+  store: ObjectStore,
+  selection: ObjectSelection,
+  glob: Glob | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<ListedObject, undefined> {
+  const { bucket, prefix = '', suffix, size, modifiedSince, startAfter, limit = LARGEST_PAGE } = selection;
+  const filtered = suffix !== undefined || size !== undefined || modifiedSince !== undefined || glob !== undefined;
+  const literal = glob?.literal ?? '';
+  const begins = literal.startsWith(prefix) ? literal : prefix;
+  const pages = store.list(bucket, {
+    // Of a page that is filtered, who knows how much is left.
+    pageSize: filtered ? LARGEST_PAGE : Math.min(limit, LARGEST_PAGE),
+    signal,
+    ...(begins !== '' && { prefix: begins }),
+    ...(startAfter !== undefined && { startAfter }),
+  });
+  for await (const page of pages) {
+    yield* page;
+    // Whoever waits for a result gets it before another page is asked for.
+    await turn();
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Consoles mark a folder by an empty object whose key ends with a slash: nothing to work on. The supervisor skips them too. */
+function isFolderMarker({ key, bytes = 0 }: SelectedObject): boolean {
+  return bytes === 0 && key.endsWith('/');
+}
+
+/** @throws ValidationError */
+export function checkSelection(selection: ObjectSelection): void {
+  const { bucket, prefix, suffix, glob, size, modifiedSince, startAfter, limit, keys, manifest } = selection;
+  check.bucketName('bucket', bucket);
+  check.optionalString('prefix', prefix);
+  check.optionalString('suffix', suffix);
+  check.optionalString('glob', glob);
+  check.optionalString('startAfter', startAfter);
+  check.integer('limit', limit, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  if (glob !== undefined) checkGlob(glob, prefix);
+  if (size !== undefined) checkSize(size);
+  if (modifiedSince !== undefined && !(modifiedSince instanceof Date && !Number.isNaN(modifiedSince.getTime()))) {
+    throw new ValidationError('modifiedSince', 'be a valid Date', modifiedSince);
+  }
+  checkKeys(keys);
+  checkManifest(manifest);
+  if (keys !== undefined && manifest !== undefined) throw together('keys', 'manifest');
+  const list = keys !== undefined ? 'keys' : manifest !== undefined ? 'manifest' : undefined;
+  if (list === undefined) return;
+  for (const name of ['size', 'modifiedSince', 'startAfter'] as const) {
+    if (selection[name] !== undefined) throw together(list, name, 'Only a listing tells it');
+  }
+}
+
+function checkGlob(glob: string, prefix = ''): void {
+  if (parseGlob('glob', glob).canBegin(prefix)) return;
+  const rule = `match keys that begin with the prefix ${JSON.stringify(prefix)}`;
+  throw new ValidationError('glob', rule, glob, 'A glob is over the whole key: give the prefix as its beginning');
+}
+
+function checkSize(size: unknown): void {
+  check.knownOptions(size, ['min', 'max'], 'size');
+  const { min, max } = size as { min?: number; max?: number };
+  check.integer('size.min', min, { min: 0, max: Number.MAX_SAFE_INTEGER });
+  check.integer('size.max', max, { min: min ?? 0, max: Number.MAX_SAFE_INTEGER });
+}
+
+function together(list: string, option: string, hint?: string): ValidationError {
+  return new ValidationError(list, `not be given together with ${option}`, 'both', hint);
+}
