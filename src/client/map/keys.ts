@@ -27,8 +27,8 @@ export async function* givenObjects(keys: ObjectKeys, signal: AbortSignal): Asyn
     }
   } finally {
     if (state === 'between') await iterator.return?.();
-    // A generator that is asked for more closes only after it has answered, which may be never. One that failed is closed.
-    else if (state === 'asking') ask(iterator, 'return').catch(() => {});
+    // A generator that is asked for more closes only after it has answered, which may be never. A list that failed is closed.
+    else if (state === 'asking' && signal.aborted) ask(iterator, 'return').catch(() => {});
   }
 }
 

@@ -126,7 +126,7 @@ function readLine(bytes: Buffer, bucket: string, where: string, first: boolean):
     throw new ValidationError(where, `be about the bucket ${bucket}`, named, 'One map runs over one bucket');
   }
   checkKey(`${where}: the key`, key);
-  if (versionId === undefined) return { key };
+  if (versionId === undefined || versionId === null || versionId === '') return { key };
   check.text(`${where}: the versionId`, versionId);
   return { key, versionId };
 }

@@ -230,6 +230,24 @@ describe.skipIf(busyboxMissing)('a map on the engine', () => {
     expect(await text('out/07.txt')).toBe('TEXT OF MANY/07.TXT');
   });
 
+  it('maps over what a manifest lists, and has planned it before', async () => {
+    const rows = ['many/2.txt', 'many/13.txt', 'many/none.txt'].map((key) => `files,${key}\n`);
+    await put('lists/some.csv', rows.join(''));
+    const run = scar.mapOverBucket('many', { bucket: 'files', manifest: { bucket: 'files', key: 'lists/some.csv' } });
+    expect(await run.plan()).toMatchObject({ objects: 3, skipped: 0 });
+    const items: MapItem[] = [];
+    for await (const item of run) items.push(item);
+    items.sort((a, b) => a.key.localeCompare(b.key));
+    const size = (key: string) => items.find((item) => item.key === key)?.size;
+    expect(items.map(({ key, status, reason }) => [key, reason ?? status])).toEqual([
+      ['many/13.txt', 'exit'],
+      ['many/2.txt', 'succeeded'],
+      ['many/none.txt', 'stage-in'],
+    ]);
+    expect(size('many/2.txt')).toBeGreaterThan(0);
+    expect(size('many/none.txt')).toBeUndefined();
+  });
+
   it('cancels what is in flight on break', async () => {
     const run = scar.mapOverBucket('many', {
       bucket: 'files',
