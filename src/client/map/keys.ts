@@ -42,9 +42,9 @@ async function ask(
   return (await iterator[what]?.()) ?? { done: true, value: undefined };
 }
 
-/** Whether it can be iterated again: a generator is its own iterator, and gives everything only once. */
+/** Whether it is sure to give the same again: iterators do not, nor do streams and most else that is asynchronous. */
 export function isRepeatable(keys: ObjectKeys): boolean {
-  return !('next' in keys);
+  return Symbol.iterator in keys && !('next' in keys);
 }
 
 export function checkKeys(keys: unknown): void {

@@ -141,7 +141,8 @@ function jsonRow(line: string, where: string): Row {
   try {
     return JSON.parse(line) as Row;
   } catch {
-    throw new ValidationError(where, 'be a JSON object with a key, on one line', line);
+    const hint = "The manifest.json of an S3 Inventory is not such a list: write one from the inventory's files";
+    throw new ValidationError(where, 'be a JSON object with a key, on one line', line, hint);
   }
 }
 

@@ -41,8 +41,8 @@ export async function planMap(
   check.integer('billedMs', billedMs, { min: 1, max: 900_000 });
   const { bucket, limit, keys, manifest } = selection;
   if (keys && !isRepeatable(keys)) {
-    const hint = 'Give an array, or an object whose [Symbol.iterator]() begins anew';
-    throw new ValidationError('keys', 'be something that can be read again after a plan', 'an iterator', hint);
+    const rule = 'be an array, or another iterable that is sure to give the same again to the run';
+    throw new ValidationError('keys', rule, 'an iterator or an async iterable', 'Gather them first');
   }
   return underClient(context, selection.signal, async (signal) => {
     const { memoryMiB, architecture } = await context.functions.configuration(functionName, signal);

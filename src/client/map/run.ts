@@ -71,7 +71,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   /**
    * Counts the objects that the run would work on, without invoking anything, and says what that would cost. The run can follow.
    *
-   * @throws ValidationError, also if `keys` is an iterator, which a plan would use up; otherwise as iterating does
+   * @throws ValidationError, also if `keys` is an iterator or asynchronous, as a plan may use it up; otherwise as iterating does
    * @example
    * const { objects, skipped, costUsd } = await run.plan({ billedMs: 2_500 });
    */

@@ -98,8 +98,8 @@ export async function* selectObjects(
   let read = 0;
   for await (const object of objects) {
     yield { object, passes: passes(object) };
-    // Whoever waits for a result, or wants to end it, gets a turn: a long list in memory would give none.
-    if (++read % LARGEST_PAGE === 0) await turn();
+    // Whoever waits for a result gets it before another page is asked for; a long list in memory would let nobody have a turn.
+    if (++read % LARGEST_PAGE === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
@@ -121,14 +121,8 @@ async function* listedObjects(
     ...(begins !== '' && { prefix: begins }),
     ...(startAfter !== undefined && { startAfter }),
   });
-  for await (const page of pages) {
-    yield* page;
-    // Whoever waits for a result gets it before another page is asked for.
-    await turn();
-  }
+  for await (const page of pages) yield* page;
 }
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Consoles mark a folder by an empty object whose key ends with a slash: nothing to work on. The supervisor skips them too. */
 function isFolderMarker({ key, bytes = 0 }: SelectedObject): boolean {

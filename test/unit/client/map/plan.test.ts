@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import {
   GetAccountSettingsCommand,
   GetFunctionConcurrencyCommand,
@@ -81,10 +82,15 @@ describe('a plan of a map', () => {
     expect(plan).toMatchObject({ objects: 2, skipped: 0, bytes: undefined, billedMs: 1_000, gbSeconds: 1 });
   });
 
-  it('leaves a list that can be read only once to the run', async () => {
+  it.each([
+    ['an iterator', () => ['a'].values()],
+    ['a stream', () => Readable.from(['a'])],
+  ])('leaves what can be read only once to the run: %s', async (_, keys) => {
     const { map, events } = aws();
-    const run = map({ keys: ['a'].values() });
-    await expect(run.plan()).rejects.toThrow(/^keys must be something that can be read again after a plan/);
+    const run = map({ keys: keys() });
+    await expect(run.plan()).rejects.toThrow(
+      /^keys must be an array, or another iterable that is sure to give the same/,
+    );
     for await (const _ of run);
     expect(events()).toHaveLength(1);
   });

@@ -265,6 +265,11 @@ describe('a selection by manifest', () => {
     ['another bucket in JSON', '{"bucket":"videos","key":"a"}', /^Line 1 .* must be about the bucket photos/],
     ['a heading', 'bucket,key\nphotos,a', /^Line 1 .* must be about the bucket photos; received "bucket"/],
     ['half a JSON', '{"key":"a"}\n{"key":', /^Line 2 .* must be a JSON object/],
+    [
+      "an inventory's manifest.json",
+      '{\n  "sourceBucket": "photos"\n}',
+      /^Line 1 .* on one line; received "{"\. .*Inventory/,
+    ],
     ['a key that is a number', '{"key":7}', /^Line 1 .*: the key must be a string.*received 7/],
     ['a version that is a number', '{"key":"a","versionId":7}', /^Line 1 .*: the versionId must be a string/],
     ['a line without end', 'x'.repeat(200_000), /^Line 1 .* must have at most 65536 bytes/],
