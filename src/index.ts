@@ -34,6 +34,7 @@ export type { InvokeOptions } from './client/invoke.js';
 export type { ListFunctionsOptions } from './client/list-functions.js';
 export type { LogEvent } from './client/log/log-event.js';
 export type { LogStream } from './client/log/log-stream.js';
+export type { MapCompletion } from './client/map/completion.js';
 export type { MapItem, MappedObject } from './client/map/item.js';
 export type { MapEvents, MapRun } from './client/map/run.js';
 export type { MapProgress, MapSummary } from './client/map/tally.js';

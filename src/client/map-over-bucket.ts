@@ -1,5 +1,6 @@
 import type { ListedObject } from '../aws/object-store.js';
 import type { InvocationOptions } from '../contract/index.js';
+import { ValidationError } from '../errors.js';
 import { allowedConcurrency } from './concurrency.js';
 import type { ClientContext } from './context.js';
 import {
@@ -15,6 +16,7 @@ import {
 } from './invocation.js';
 import { readInvocation, unanswered } from './invocation-result.js';
 import { Admission } from './map/admission.js';
+import { endOf, endOfAll, type MapCompletion } from './map/completion.js';
 import type { MapItem } from './map/item.js';
 import { MapRun, type RunControl } from './map/run.js';
 import { SignalFan } from './map/signal-fan.js';
@@ -32,8 +34,15 @@ export interface MapOptions extends InvocationOverrides {
   startAfter?: string;
   /** At most so many objects. Default: all. */
   limit?: number;
-  /** Invocations at once, capped by what Lambda allows. Default: the client's. */
+  /** Invocations at once, capped by what Lambda allows. Default: the client's. See also {@link MapRun.setConcurrency}. */
   concurrency?: number;
+  /**
+   * Results in the order of the objects. At most twice `concurrency` of them are under way or wait for their turn, so that one slow
+   * object holds the others up. Default false: as they come.
+   */
+  ordered?: boolean;
+  /** When to end before all objects have their results. Default: never; an object's failure is a value. */
+  completion?: MapCompletion;
   retry?: MapRetryOptions;
   /** Ends the run: the loop throws its reason. */
   signal?: AbortSignal;
@@ -53,12 +62,12 @@ export function mapOverBucket(context: ClientContext, name: string, options: Map
   checkOptions(name, options);
   const { bucket, prefix = '' } = options;
   const tally = new Tally({ functionName: name, bucket, prefix });
-  return new MapRun(context, tally, options.signal, async (run) => {
+  return new MapRun(context, tally, options, async (run) => {
     const { flow, signal } = run;
     const map = await prepare(context, name, options, run);
     const listing = listObjects(context, options, signal);
     try {
-      for (let started = 0; started < (options.limit ?? Number.POSITIVE_INFINITY); ) {
+      for (let started = 0; started < (options.limit ?? Number.POSITIVE_INFINITY) && !flow.concluded; ) {
         const full = flow.room();
         if (full) {
           await full;
@@ -77,6 +86,7 @@ export function mapOverBucket(context: ClientContext, name: string, options: Map
       }
       tally.listingDone();
       run.progressed();
+      await complete(map);
     } finally {
       await listing.return(undefined);
     }
@@ -96,12 +106,13 @@ interface MapWork {
   limits: RetryLimits;
   /** How often an object whose container or function failed runs again. */
   failures: number;
+  completion: MapCompletion | undefined;
 }
 
 /** Asks for the function and its limits, so that a run that cannot work fails before its first object. */
 async function prepare(context: ClientContext, name: string, options: MapOptions, run: RunControl): Promise<MapWork> {
   const { flow, tally, signal } = run;
-  const wanted = options.concurrency ?? context.config.concurrency;
+  const wanted = run.wanted ?? options.concurrency ?? context.config.concurrency;
   const [facts, concurrency, region, scar] = await Promise.all([
     context.functions.configuration(name, signal),
     allowedConcurrency(context, name, wanted, run.warn, signal),
@@ -110,6 +121,16 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
   ]);
   flow.atOnce = concurrency;
   tally.runsWith(facts, concurrency);
+  const signals = new SignalFan(signal, concurrency);
+  const admission = new Admission(concurrency, signal, () => tally.throttled());
+  run.whenConcurrencyChanges(async (wanted) => {
+    const changed = await allowedConcurrency(context, name, wanted, run.warn, signal);
+    signals.growTo(changed);
+    admission.capAt(changed);
+    flow.atOnce = changed;
+    tally.runsWith(facts, changed);
+    return changed;
+  });
   return {
     context,
     run,
@@ -117,13 +138,14 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
     bucket: options.bucket,
     region,
     scar,
-    signals: new SignalFan(signal, concurrency),
-    admission: new Admission(concurrency, signal, () => tally.throttled()),
+    signals,
+    admission,
     limits: {
       attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
       throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
     },
     failures: options.retry?.failures ?? 0,
+    completion: options.completion,
   };
 }
 
@@ -148,8 +170,21 @@ async function mapObject(map: MapWork, object: ListedObject): Promise<MapItem> {
     const item: MapItem = Object.assign(result, { bucket, key, size });
     run.tally.record(item, throttles);
     run.progressed();
+    const end = map.completion && endOf(map.completion, run.tally);
+    if (end) run.conclude(end.error);
     return item;
   }
+}
+
+/** Waits for the results of all objects where they decide how the run ends. */
+async function complete({ run, completion }: MapWork): Promise<void> {
+  if (!completion) return;
+  // No result may be to come that would ask this.
+  const now = endOf(completion, run.tally);
+  if (now) run.conclude(now.error);
+  await run.flow.settled();
+  const end = endOfAll(completion, run.tally);
+  if (end) run.conclude(end.error);
 }
 
 /** The bucket's objects, page by page. */
@@ -181,7 +216,18 @@ function isSkipped({ key, bytes }: ListedObject, { suffix = '' }: MapOptions): b
 }
 
 function checkOptions(name: string, options: MapOptions): void {
-  const names = ['bucket', 'prefix', 'suffix', 'startAfter', 'limit', 'concurrency', 'retry', 'signal'];
+  const names = [
+    'bucket',
+    'prefix',
+    'suffix',
+    'startAfter',
+    'limit',
+    'concurrency',
+    'ordered',
+    'completion',
+    'retry',
+    'signal',
+  ];
   check.functionName(name);
   check.knownOptions(options, [...names, ...OVERRIDE_NAMES], 'mapOverBucket');
   check.bucketName('bucket', options.bucket);
@@ -191,10 +237,25 @@ function checkOptions(name: string, options: MapOptions): void {
   check.integer('limit', options.limit, { min: 1, max: Number.MAX_SAFE_INTEGER });
   check.integer('concurrency', options.concurrency, { min: 1, max: Number.MAX_SAFE_INTEGER });
   checkOverrides(options);
+  check.optionalBoolean('ordered', options.ordered);
+  checkCompletion(options.completion);
   check.abortSignal(options.signal);
   if (options.retry === undefined) return;
   check.knownOptions(options.retry, ['attempts', 'throttleSeconds', 'failures'], 'retry');
   check.integer('retry.attempts', options.retry.attempts, { min: 1, max: 100 });
   check.integer('retry.throttleSeconds', options.retry.throttleSeconds, { min: 0, max: 86_400 });
   check.integer('retry.failures', options.retry.failures, { min: 0, max: 100 });
+}
+
+function checkCompletion(completion: MapCompletion | undefined): void {
+  if (completion === undefined) return;
+  const names = ['minSuccessful', 'toleratedFailureCount', 'toleratedFailurePercentage'];
+  check.knownOptions(completion, names, 'completion');
+  const max = Number.MAX_SAFE_INTEGER;
+  check.integer('completion.minSuccessful', completion.minSuccessful, { min: 1, max });
+  check.integer('completion.toleratedFailureCount', completion.toleratedFailureCount, { min: 0, max });
+  const percentage = completion.toleratedFailurePercentage;
+  if (percentage !== undefined && !(percentage >= 0 && percentage <= 100)) {
+    throw new ValidationError('completion.toleratedFailurePercentage', 'be a number from 0 to 100', percentage);
+  }
 }
