@@ -35,6 +35,7 @@ export type { ListFunctionsOptions } from './client/list-functions.js';
 export type { LogEvent } from './client/log/log-event.js';
 export type { LogStream } from './client/log/log-stream.js';
 export type { MapCompletion } from './client/map/completion.js';
+export type { FailureRetries, RetriedReason } from './client/map/failure-retries.js';
 export type { MapItem, MappedObject } from './client/map/item.js';
 export type { MapEvents, MapRun } from './client/map/run.js';
 export type { MapProgress, MapSummary } from './client/map/tally.js';

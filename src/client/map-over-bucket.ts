@@ -17,6 +17,7 @@ import {
 import { readInvocation, unanswered } from './invocation-result.js';
 import { Admission } from './map/admission.js';
 import { endOf, endOfAll, type MapCompletion } from './map/completion.js';
+import { checkFailureRetries, type FailureRetries, RetriesLeft } from './map/failure-retries.js';
 import type { MapItem } from './map/item.js';
 import { MapRun, type RunControl } from './map/run.js';
 import { SignalFan } from './map/signal-fan.js';
@@ -53,8 +54,11 @@ export interface MapRetryOptions {
   attempts?: number;
   /** Waits in all for an object while Lambda answers 429, in seconds. Default 900. */
   throttleSeconds?: number;
-  /** How often to run an object again whose container or function failed. Default 0. */
-  failures?: number;
+  /**
+   * How often to run an object again whose container or function failed: for whatever reason, or reason by reason, as in
+   * `{ timeout: 1, 'out-of-memory': 1 }`. Default 0.
+   */
+  failures?: number | FailureRetries;
 }
 
 /** `ScarClient.mapOverBucket`. */
@@ -104,8 +108,7 @@ interface MapWork {
   admission: Admission;
   signals: SignalFan;
   limits: RetryLimits;
-  /** How often an object whose container or function failed runs again. */
-  failures: number;
+  failures: number | FailureRetries | undefined;
   completion: MapCompletion | undefined;
 }
 
@@ -144,7 +147,7 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
       attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
       throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
     },
-    failures: options.retry?.failures ?? 0,
+    failures: options.retry?.failures,
     completion: options.completion,
   };
 }
@@ -158,14 +161,15 @@ async function mapObject(map: MapWork, object: ListedObject): Promise<MapItem> {
   let attempts = 0;
   let throttles = 0;
   let billedMs = 0;
-  for (let again = map.failures; ; again--) {
+  const retries = new RetriesLeft(map.failures);
+  for (;;) {
     const sent = await sendInvocation(context, functionName, payload, signal, map.limits, map.admission);
     attempts += sent.attempts;
     throttles += sent.throttles;
     const ran = 'raw' in sent;
     const result = ran ? readInvocation(functionName, sent.raw, attempts) : unanswered(sent.error, attempts);
     billedMs += result.billedMs ?? 0;
-    if (ran && result.status === 'failed' && again > 0) continue;
+    if (ran && result.status === 'failed' && retries.take(result.reason)) continue;
     if (result.billedMs !== undefined) result.billedMs = billedMs;
     const item: MapItem = Object.assign(result, { bucket, key, size });
     run.tally.record(item, throttles);
@@ -244,7 +248,7 @@ function checkOptions(name: string, options: MapOptions): void {
   check.knownOptions(options.retry, ['attempts', 'throttleSeconds', 'failures'], 'retry');
   check.integer('retry.attempts', options.retry.attempts, { min: 1, max: 100 });
   check.integer('retry.throttleSeconds', options.retry.throttleSeconds, { min: 0, max: 86_400 });
-  check.integer('retry.failures', options.retry.failures, { min: 0, max: 100 });
+  checkFailureRetries(options.retry.failures);
 }
 
 function checkCompletion(completion: MapCompletion | undefined): void {

@@ -321,6 +321,37 @@ describe('mapOverBucket makes failures values', () => {
     ]);
   });
 
+  it('and runs them again reason by reason', async () => {
+    const { map, behaviour } = aws({ objects: names(3) });
+    const [outcome] = response().outcomes;
+    const exit = { ...outcome, status: 'failed', reason: 'exit', exitCode: 3, message: 'Exit code 3' };
+    const tries = new Map<string, number>();
+    behaviour.invoke = async (key) => {
+      const n = (tries.get(key) ?? 0) + 1;
+      tries.set(key, n);
+      if (key.includes('0001')) return answer({ ...response(), outcomes: [exit] });
+      const ends = key.includes('0002') ? n < 3 : n < 2;
+      return ends
+        ? answer({ errorMessage: 'Task timed out after 3.00 seconds' }, { functionError: 'Unhandled' })
+        : answer(response());
+    };
+    const items = await collect(map({ retry: { failures: { timeout: 1 } } }));
+    expect(items.map(({ key, status, attempts }) => [key, status, attempts]).toSorted()).toEqual([
+      ['in/0000.jpg', 'succeeded', 2],
+      ['in/0001.jpg', 'failed', 1],
+      ['in/0002.jpg', 'failed', 2],
+    ]);
+    expect(() => map({ retry: { failures: { thirst: 1 } as never } })).toThrow(
+      /^retry.failures must have only the options/,
+    );
+    expect(() => map({ retry: { failures: { exit: 1.5 } } })).toThrow(
+      /^retry.failures.exit must be an integer from 0 to 100/,
+    );
+    expect(() => map({ retry: { failures: 'all' as never } })).toThrow(
+      /^retry.failures must be a number, or numbers by/,
+    );
+  });
+
   it('of the network and of AWS, after as many attempts as it may', async () => {
     const { map, behaviour } = aws({ objects: names(3) });
     behaviour.invoke = async (key) => {
