@@ -18,6 +18,7 @@
  * | `no-space` | `/tmp` or the disk is full, or would be |
  * | `package-too-large` | the zip is above Lambda's limit |
  * | `throttled` | Lambda answered 429 beyond patience |
+ * | `map-failed` | more objects of a map failed than its `completion` tolerates, or fewer succeeded; `context.summary` has the numbers |
  * | `invocation-failed` | the function itself (not the container) ended with an error |
  * | `timeout` | a wait ended before what it waited for |
  * | `aborted` | the caller's signal, or a `close()`, ended it |
@@ -44,6 +45,7 @@ export type ScarErrorCode =
   | 'no-space'
   | 'package-too-large'
   | 'throttled'
+  | 'map-failed'
   | 'invocation-failed'
   | 'timeout'
   | 'aborted'

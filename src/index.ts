@@ -34,6 +34,8 @@ export type { InvokeOptions } from './client/invoke.js';
 export type { ListFunctionsOptions } from './client/list-functions.js';
 export type { LogEvent } from './client/log/log-event.js';
 export type { LogStream } from './client/log/log-stream.js';
+export type { MapCompletion } from './client/map/completion.js';
+export type { FailureRetries, RetriedReason } from './client/map/failure-retries.js';
 export type { MapItem, MappedObject } from './client/map/item.js';
 export type { ObjectKey, ObjectKeys } from './client/map/keys.js';
 export type { ManifestAddress } from './client/map/manifest.js';

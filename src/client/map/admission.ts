@@ -12,7 +12,7 @@ const INCREASE_PER_ROUND = 1 / 20;
  * count once: they tell of the same moment.
  */
 export class Admission implements Gate {
-  readonly #cap: number;
+  #cap: number;
   #limit: number;
   #onTheWay = 0;
   /** Requests still out that were sent before the last decrease. */
@@ -37,6 +37,14 @@ export class Admission implements Gate {
 
   get onTheWay(): number {
     return this.#onTheWay;
+  }
+
+  /** Another cap from now on. A limit that throttles have lowered finds its way up from where it is. */
+  capAt(cap: number): void {
+    const wasLowered = this.#limit < this.#cap;
+    this.#limit = wasLowered ? Math.min(this.#limit, cap) : cap;
+    this.#cap = cap;
+    this.#admit();
   }
 
   enter(): Promise<void> | undefined {

@@ -1,20 +1,45 @@
 /**
  * Tasks that run side by side, a bounded number at a time, and whose results wait in a bounded buffer until they are taken.
  *
- * One side calls {@link room}, {@link add} and at last {@link end} or {@link fail}; the other calls {@link take}. Results
- * come in the order in which they are ready.
+ * One side calls {@link room}, {@link add} and at last {@link end}, {@link conclude} or {@link fail}; the other calls
+ * {@link take}. Results come in the order in which they are ready, or in that of their tasks.
  */
 export class Flow<T> {
-  /** The most tasks under way; as many results again may wait. 0 until it is known. */
-  atOnce = 0;
+  #atOnce = 0;
+  readonly #ordered: boolean;
   readonly #ready: T[] = [];
+  /** Results that are ready before others whose turn comes first, by their tasks' numbers. */
+  readonly #early = new Map<number, T>();
+  #added = 0;
+  #next = 0;
   /** Takes from the front of `ready` without moving the rest. */
   #taken = 0;
   readonly #takers: { resolve(result: IteratorResult<T, undefined>): void; reject(error: unknown): void }[] = [];
   #active = 0;
   #ended = false;
+  #concluded: { error: unknown } | undefined;
   #failure: { error: unknown } | undefined;
   #wakeProducer: (() => void) | undefined;
+
+  /** @param ordered - whether results come in the order of their tasks. Default false */
+  constructor({ ordered = false }: { ordered?: boolean | undefined } = {}) {
+    this.#ordered = ordered;
+  }
+
+  /** The most tasks under way; as many results again may wait. 0 until it is known. */
+  get atOnce(): number {
+    return this.#atOnce;
+  }
+
+  set atOnce(tasks: number) {
+    this.#atOnce = tasks;
+    this.#wakeIfRoom();
+  }
+
+  /** Whether no more tasks are wanted. */
+  get concluded(): boolean {
+    return this.#concluded !== undefined;
+  }
 
   /** Tasks under way. */
   get active(): number {
@@ -23,13 +48,13 @@ export class Flow<T> {
 
   /** Results that nobody has taken. */
   get buffered(): number {
-    return this.#ready.length - this.#taken;
+    return this.#ready.length - this.#taken + this.#early.size;
   }
 
   /** A wait for room, after which to ask again; undefined if a task may start. One at a time may wait. Throws the failure. */
   room(): Promise<void> | undefined {
     if (this.#failure) throw this.#failure.error;
-    if (this.#hasRoom()) return undefined;
+    if (this.#hasRoom() || this.#concluded) return undefined;
     return new Promise((resolve) => {
       this.#wakeProducer = resolve;
     });
@@ -38,10 +63,23 @@ export class Flow<T> {
   /** Takes a task in. If it fails, the whole flow does. */
   add(task: Promise<T>): void {
     this.#active++;
+    const turn = this.#added++;
     task.then(
-      (value) => this.#settle(() => this.#deliver(value)),
+      (value) => this.#settle(() => this.#deliver(value, turn)),
       (error) => this.#settle(() => this.fail(error)),
     );
+  }
+
+  /**
+   * No task will follow, and those under way are not waited for: their results count no more if they fail. What is ready is taken
+   * first, in whatever order, then comes the error, or the end.
+   */
+  conclude(error?: unknown): void {
+    if (this.#failure || this.#concluded) return;
+    this.#concluded = { error };
+    for (const [, value] of [...this.#early].sort(([a], [b]) => a - b)) this.#hand(value);
+    this.#early.clear();
+    this.#wake();
   }
 
   /** No task will follow. */
@@ -52,6 +90,7 @@ export class Flow<T> {
 
   /** The first failure is what takers get, in place of any result that is still waiting. */
   fail(error: unknown): void {
+    if (this.#concluded) return;
     this.#failure ??= { error };
     for (const taker of this.#takers.splice(0)) taker.reject(this.#failure.error);
     this.#wake();
@@ -69,23 +108,28 @@ export class Flow<T> {
   take(): Promise<IteratorResult<T, undefined>> {
     if (this.#failure) return Promise.reject(this.#failure.error);
     const value = this.#ready[this.#taken];
-    if (this.buffered > 0) {
+    if (this.#taken < this.#ready.length) {
       this.#drop();
       this.#wakeIfRoom();
       return Promise.resolve({ done: false, value: value as T });
     }
-    if (this.#finished()) return Promise.resolve({ done: true, value: undefined });
+    if (this.#finished()) return this.#last();
     return new Promise((resolve, reject) => {
       this.#takers.push({ resolve, reject });
     });
   }
 
   #hasRoom(): boolean {
-    return this.#active < this.atOnce && this.#active + this.buffered < 2 * this.atOnce;
+    return this.#active < this.#atOnce && this.#active + this.buffered < 2 * this.#atOnce;
   }
 
   #finished(): boolean {
-    return this.#ended && this.#active === 0;
+    return (this.#ended || this.#concluded !== undefined) && this.#active === 0;
+  }
+
+  #last(): Promise<IteratorReturnResult<undefined>> {
+    const error = this.#concluded?.error;
+    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
   }
 
   #settle(report: () => void): void {
@@ -97,7 +141,20 @@ export class Flow<T> {
     else this.#wakeIfRoom();
   }
 
-  #deliver(value: T): void {
+  #deliver(value: T, turn: number): void {
+    if (!this.#ordered || this.#concluded) {
+      this.#hand(value);
+      return;
+    }
+    this.#early.set(turn, value);
+    while (this.#early.has(this.#next)) {
+      const next = this.#early.get(this.#next) as T;
+      this.#early.delete(this.#next++);
+      this.#hand(next);
+    }
+  }
+
+  #hand(value: T): void {
     const taker = this.#takers.shift();
     if (taker) taker.resolve({ done: false, value });
     else this.#ready.push(value);
@@ -112,7 +169,7 @@ export class Flow<T> {
 
   #finishTakers(): void {
     if (!this.#finished()) return;
-    for (const taker of this.#takers.splice(0)) taker.resolve({ done: true, value: undefined });
+    for (const { resolve, reject } of this.#takers.splice(0)) this.#last().then(resolve, reject);
   }
 
   #wakeIfRoom(): void {

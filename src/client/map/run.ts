@@ -1,8 +1,9 @@
 import { EventEmitter } from 'eventemitter3';
 import { ScarError } from '../../errors.js';
-import { linkSignals } from '../../util/linked-signal.js';
+import { type LinkedSignal, linkSignals } from '../../util/linked-signal.js';
 import { type ClientContext, track } from '../context.js';
 import type { WarningEvent } from '../events.js';
+import { integer } from '../validate.js';
 import { Flow } from './flow.js';
 import type { MapItem } from './item.js';
 import type { MapPlan, PlanOptions } from './plan.js';
@@ -21,6 +22,12 @@ export interface RunControl {
   readonly tally: Tally;
   /** Aborted when the run ends early, for whatever reason. */
   readonly signal: AbortSignal;
+  /** The concurrency that was asked for before the run began, if any was. */
+  readonly wanted: number | undefined;
+  /** Says what brings another concurrency about; it returns what it has come to. */
+  whenConcurrencyChanges(change: (wanted: number) => Promise<number>): void;
+  /** Ends the run before its time: what is under way is cancelled, what is there is given, then comes the error, if any. */
+  conclude(error?: ScarError): void;
   progressed(): void;
   warn(event: WarningEvent): void;
 }
@@ -38,11 +45,15 @@ export interface RunControl {
  */
 export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<MapItem> {
   readonly #context: ClientContext;
-  readonly #work: (run: RunControl) => Promise<void>;
+  readonly #task: (run: RunControl) => Promise<void>;
   readonly #tally: Tally;
   readonly #plan: (options?: PlanOptions) => Promise<MapPlan>;
-  readonly #flow = new Flow<MapItem>();
-  readonly #link: ReturnType<typeof linkSignals>;
+  readonly #flow: Flow<MapItem>;
+  readonly #link: LinkedSignal;
+  /** What the run itself ends; the link above is the caller's. */
+  readonly #work: LinkedSignal;
+  #wanted: number | undefined;
+  #changeConcurrency: ((wanted: number) => Promise<number>) | undefined;
   #iterated = false;
   #finished: Promise<void> | undefined;
   #closed = false;
@@ -51,16 +62,18 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   constructor(
     context: ClientContext,
     tally: Tally,
-    signal: AbortSignal | undefined,
-    work: (run: RunControl) => Promise<void>,
+    { signal, ordered }: { signal?: AbortSignal | undefined; ordered?: boolean | undefined },
+    task: (run: RunControl) => Promise<void>,
     plan: (options?: PlanOptions) => Promise<MapPlan>,
   ) {
     super();
     this.#context = context;
     this.#tally = tally;
-    this.#work = work;
+    this.#task = task;
     this.#plan = plan;
+    this.#flow = new Flow({ ordered });
     this.#link = linkSignals(signal, context.closing);
+    this.#work = linkSignals(this.#link.signal);
   }
 
   /** The run in numbers: final after the loop, those so far before. */
@@ -77,6 +90,18 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
    */
   async plan(options?: PlanOptions): Promise<MapPlan> {
     return this.#plan(options);
+  }
+
+  /**
+   * Changes how many invocations may be under way, from now on: up at once, down as they end. Capped by what Lambda allows now.
+   *
+   * @returns what it has come to
+   * @throws ValidationError; what reading the limits throws
+   */
+  async setConcurrency(concurrency: number): Promise<number> {
+    integer('concurrency', concurrency, { min: 1, max: Number.MAX_SAFE_INTEGER });
+    this.#wanted = concurrency;
+    return this.#changeConcurrency && !this.#closed ? await this.#changeConcurrency(concurrency) : concurrency;
   }
 
   /** Ends the run: what is under way is cancelled and waited for, and who iterates gets an error with code `aborted`. */
@@ -127,6 +152,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   #close(): void {
     this.#closed = true;
     this.#link.release();
+    this.#work.release();
   }
 
   #start(): Promise<void> {
@@ -140,12 +166,19 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
 
   /** Never fails itself: a failure is the iterating side's to see. */
   async #run(): Promise<void> {
-    const { signal } = this.#link;
     try {
-      await this.#work({
+      await this.#task({
         flow: this.#flow,
         tally: this.#tally,
-        signal,
+        signal: this.#work.signal,
+        wanted: this.#wanted,
+        whenConcurrencyChanges: (change) => {
+          this.#changeConcurrency = change;
+        },
+        conclude: (error) => {
+          this.#flow.conclude(error);
+          this.#work.abort(new ScarError('aborted', 'The map has come to its end'));
+        },
         progressed: () => this.#progressed(),
         warn: (event) => {
           this.emit('warning', event);
@@ -154,8 +187,11 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
       });
       this.#flow.end();
     } catch (error) {
-      this.#flow.fail(error);
-      this.#link.abort(error);
+      // Of what a concluded run has cancelled nobody wants to hear.
+      if (!this.#flow.concluded) {
+        this.#flow.fail(error);
+        this.#link.abort(error);
+      }
     }
     await this.#flow.settled();
     this.#tally.end();

@@ -8,24 +8,33 @@ const SHARE = 16;
  * thousand requests in flight costs more than all else that a map adds to a request.
  */
 export class SignalFan {
-  readonly #signals: AbortSignal[];
+  readonly #signal: AbortSignal;
+  readonly #controllers: AbortController[] = [];
   #turn = 0;
 
   /** @param requests - how many there may be at a time */
   constructor(signal: AbortSignal, requests: number) {
-    const controllers = Array.from({ length: Math.ceil(requests / SHARE) }, () => new AbortController());
-    for (const controller of controllers) setMaxListeners(0, controller.signal);
+    this.#signal = signal;
+    this.growTo(requests);
     const abort = () => {
-      for (const controller of controllers) controller.abort(signal.reason);
+      for (const controller of this.#controllers) controller.abort(signal.reason);
     };
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-    this.#signals = controllers.map((controller) => controller.signal);
+    if (!signal.aborted) signal.addEventListener('abort', abort, { once: true });
+  }
+
+  /** Makes room for so many requests at a time. */
+  growTo(requests: number): void {
+    while (this.#controllers.length < Math.ceil(requests / SHARE)) {
+      const controller = new AbortController();
+      setMaxListeners(0, controller.signal);
+      if (this.#signal.aborted) controller.abort(this.#signal.reason);
+      this.#controllers.push(controller);
+    }
   }
 
   /** A signal that aborts with the one behind it, for the next request. */
   next(): AbortSignal {
-    this.#turn = (this.#turn + 1) % this.#signals.length;
-    return this.#signals[this.#turn] as AbortSignal;
+    this.#turn = (this.#turn + 1) % this.#controllers.length;
+    return (this.#controllers[this.#turn] as AbortController).signal;
   }
 }

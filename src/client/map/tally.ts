@@ -83,6 +83,24 @@ export class Tally {
     this.#clock = clock;
   }
 
+  get succeeded(): number {
+    return this.#succeeded;
+  }
+
+  get failed(): number {
+    return this.#failed;
+  }
+
+  /** Objects that were not skipped, so far. */
+  get started(): number {
+    return this.#started;
+  }
+
+  /** Whether all objects are known. */
+  get isListed(): boolean {
+    return this.#listingDone;
+  }
+
   begin(): void {
     this.#startedAt = this.#clock();
   }

@@ -8,6 +8,7 @@ import {
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
 import type { ScarClientOptions } from '../../../src/client/config.js';
+import type { MapCompletion } from '../../../src/client/map/completion.js';
 import type { MapItem } from '../../../src/client/map/item.js';
 import type { MapRun } from '../../../src/client/map/run.js';
 import type { MapProgress } from '../../../src/client/map/tally.js';
@@ -320,6 +321,37 @@ describe('mapOverBucket makes failures values', () => {
     ]);
   });
 
+  it('and runs them again reason by reason', async () => {
+    const { map, behaviour } = aws({ objects: names(3) });
+    const [outcome] = response().outcomes;
+    const exit = { ...outcome, status: 'failed', reason: 'exit', exitCode: 3, message: 'Exit code 3' };
+    const tries = new Map<string, number>();
+    behaviour.invoke = async (key) => {
+      const n = (tries.get(key) ?? 0) + 1;
+      tries.set(key, n);
+      if (key.includes('0001')) return answer({ ...response(), outcomes: [exit] });
+      const ends = key.includes('0002') ? n < 3 : n < 2;
+      return ends
+        ? answer({ errorMessage: 'Task timed out after 3.00 seconds' }, { functionError: 'Unhandled' })
+        : answer(response());
+    };
+    const items = await collect(map({ retry: { failures: { timeout: 1 } } }));
+    expect(items.map(({ key, status, attempts }) => [key, status, attempts]).toSorted()).toEqual([
+      ['in/0000.jpg', 'succeeded', 2],
+      ['in/0001.jpg', 'failed', 1],
+      ['in/0002.jpg', 'failed', 2],
+    ]);
+    expect(() => map({ retry: { failures: { thirst: 1 } as never } })).toThrow(
+      /^retry.failures must have only the options/,
+    );
+    expect(() => map({ retry: { failures: { exit: 1.5 } } })).toThrow(
+      /^retry.failures.exit must be an integer from 0 to 100/,
+    );
+    expect(() => map({ retry: { failures: 'all' as never } })).toThrow(
+      /^retry.failures must be a number, or numbers by/,
+    );
+  });
+
   it('of the network and of AWS, after as many attempts as it may', async () => {
     const { map, behaviour } = aws({ objects: names(3) });
     behaviour.invoke = async (key) => {
@@ -555,5 +587,143 @@ describe('the iterator of mapOverBucket', () => {
   it.each(bad)('refuses %s at once', (_, options, message) => {
     const { map } = aws({ objects: [] });
     expect(() => map(options)).toThrow(message);
+  });
+});
+
+describe('mapOverBucket in order', () => {
+  it('gives results in the order of the listing, with a bounded window', async () => {
+    const { map, behaviour, invoked } = aws({ objects: names(40) });
+    let release: (value: unknown) => void = () => {};
+    const slow = new Promise((resolve) => {
+      release = resolve;
+    });
+    behaviour.invoke = (key) => (key === 'in/0003.jpg' ? slow : Promise.resolve(answer(response())));
+    const run = map({ ordered: true, concurrency: 5 });
+    const keys: string[] = [];
+    const collected = (async () => {
+      for await (const { key } of run) keys.push(key);
+    })();
+    await idle();
+    expect(keys).toEqual(names(3));
+    expect(invoked(), 'three that are through, and a window of ten').toBe(13);
+    release(answer(response()));
+    await collected;
+    expect(keys).toEqual(names(40));
+    expect(run.summary.complete).toBe(true);
+  });
+});
+
+describe("a map's concurrency", () => {
+  it('can be changed while it runs, up and down, under what Lambda allows', async () => {
+    const { map, behaviour, inFlight, events } = aws({ objects: names(200), unreserved: 8 });
+    const held: (() => void)[] = [];
+    behaviour.invoke = () => new Promise((resolve) => held.push(() => resolve(answer(response()))));
+    const run = map({ concurrency: 2 });
+    const collected = collect(run);
+    await idle();
+    expect(inFlight.now).toBe(2);
+    expect(await run.setConcurrency(5)).toBe(5);
+    await idle();
+    expect(inFlight.now).toBe(5);
+    expect(await run.setConcurrency(50)).toBe(8);
+    await idle();
+    expect(inFlight.now).toBe(8);
+    expect(events.warning).toMatchObject([{ code: 'concurrency-capped' }]);
+    expect(await run.setConcurrency(1)).toBe(1);
+    for (const resume of held.splice(0)) resume();
+    await idle();
+    expect(inFlight.now).toBe(1);
+    behaviour.invoke = async () => answer(response());
+    for (const resume of held.splice(0)) resume();
+    expect(await collected).toHaveLength(200);
+    expect(run.summary).toMatchObject({ complete: true, concurrency: 1 });
+  });
+
+  it('may be changed before it runs; other numbers are refused', async () => {
+    const { map, behaviour, inFlight } = aws({ objects: names(20) });
+    behaviour.invoke = async () => turn().then(() => answer(response()));
+    const run = map({ concurrency: 9 });
+    await expect(run.setConcurrency(0)).rejects.toThrow(/^concurrency must be an integer of at least 1; received 0/);
+    expect(await run.setConcurrency(3)).toBe(3);
+    await collect(run);
+    expect(inFlight.most).toBe(3);
+  });
+});
+
+describe('mapOverBucket completes', () => {
+  const [succeeded] = response().outcomes;
+  const failed = { ...succeeded, status: 'failed', reason: 'exit', exitCode: 3, message: 'Exit code 3' };
+
+  const failing = (fails: (n: number) => boolean) => async (key: string) => {
+    await turn();
+    return answer(fails(Number(key.slice(3, 7))) ? { ...response(), outcomes: [failed] } : response());
+  };
+
+  async function ended(run: MapRun): Promise<{ items: MapItem[]; error: unknown }> {
+    const items: MapItem[] = [];
+    try {
+      for await (const item of run) items.push(item);
+      return { items, error: undefined };
+    } catch (error) {
+      return { items, error };
+    }
+  }
+
+  it('with enough successes: quietly, and cancels the rest', async () => {
+    const { map, behaviour, invoked } = aws({ objects: names(1000) });
+    behaviour.invoke = failing((n) => n % 2 === 1);
+    const run = map({ concurrency: 10, completion: { minSuccessful: 20 } });
+    const { items, error } = await ended(run);
+    expect(error).toBeUndefined();
+    expect(items.filter(({ status }) => status === 'succeeded').length).toBeGreaterThanOrEqual(20);
+    expect(invoked()).toBeLessThan(70);
+    const { listed, succeeded, failed, cancelled, complete } = run.summary;
+    expect(succeeded + failed + cancelled).toBe(listed);
+    expect(items).toHaveLength(succeeded + failed);
+    expect(complete).toBe(false);
+  });
+
+  it('with an error when there are too few successes in the end', async () => {
+    const { map, behaviour } = aws({ objects: names(10) });
+    behaviour.invoke = failing((n) => n > 3);
+    const { items, error } = await ended(map({ completion: { minSuccessful: 5 } }));
+    expect(items).toHaveLength(10);
+    expect(error).toMatchObject({
+      code: 'map-failed',
+      message: expect.stringMatching(/at least 5 of its objects must succeed .*6 failed and 4 succeeded/),
+      context: { summary: { succeeded: 4, failed: 6, complete: false } },
+    });
+  });
+
+  it('with an error at the first failure that is too much, after all results that are there', async () => {
+    const { map, behaviour, invoked } = aws({ objects: names(1000) });
+    behaviour.invoke = failing((n) => n % 10 === 9);
+    const run = map({ concurrency: 10, completion: { toleratedFailureCount: 2 } });
+    const { items, error } = await ended(run);
+    expect(error).toMatchObject({ code: 'map-failed', context: { summary: { failed: 3 } } });
+    expect(items.filter(({ status }) => status === 'failed').length).toBeGreaterThanOrEqual(3);
+    expect(items).toHaveLength(run.summary.succeeded + run.summary.failed);
+    expect(invoked()).toBeLessThan(60);
+  });
+
+  it.each([
+    [30, true],
+    [31, false],
+  ])('by percentage of all objects, once they are listed: %i of 100 failed', async (failures, fine) => {
+    const { map, behaviour } = aws({ objects: names(100) });
+    behaviour.invoke = failing((n) => n < failures);
+    const { items, error } = await ended(map({ concurrency: 100, completion: { toleratedFailurePercentage: 30 } }));
+    expect(error === undefined).toBe(fine);
+    if (fine) expect(items).toHaveLength(100);
+    else expect(error).toMatchObject({ message: expect.stringContaining('at most 30 % of its 100 objects may fail') });
+  });
+
+  it.each([
+    [{ minSuccessful: 0 }, /^completion.minSuccessful must be an integer of at least 1/],
+    [{ toleratedFailureCount: -1 }, /^completion.toleratedFailureCount must be/],
+    [{ toleratedFailurePercentage: 101 }, /^completion.toleratedFailurePercentage must be a number from 0 to 100/],
+    [{ minSuccess: 1 }, /^completion must have only the options/],
+  ])('refuses %j', (completion, message) => {
+    expect(() => aws({ objects: [] }).map({ completion: completion as MapCompletion })).toThrow(message);
   });
 });

@@ -96,4 +96,20 @@ describe('Admission', () => {
     await expect(waiting).rejects.toBe(reason);
     expect(() => admission.enter()).toThrow(reason);
   });
+
+  it('takes another cap at once, but for a limit that throttles have lowered', async () => {
+    const admission = new Admission(2, never);
+    for (let n = 0; n < 2; n++) admission.enter();
+    const waiting = admission.enter();
+    admission.capAt(3);
+    await waiting;
+    admission.capAt(1);
+    expect([admission.limit, admission.onTheWay]).toEqual([1, 3]);
+    admission.capAt(100);
+    expect(admission.limit).toBe(100);
+    admission.leave('throttled');
+    const lowered = admission.limit;
+    admission.capAt(200);
+    expect(admission.limit).toBe(lowered);
+  });
 });

@@ -117,4 +117,63 @@ describe('Flow', () => {
     for (let next = await flow.take(); !next.done; next = await flow.take()) taken.push(next.value);
     expect(taken).toEqual(Array.from({ length: 5000 }, (_, n) => n));
   });
+
+  it('gives results in the order of their tasks when it shall, and counts those that wait for their turn', async () => {
+    const flow = new Flow<number>({ ordered: true });
+    flow.atOnce = 2;
+    const tasks = [deferred<number>(), deferred<number>(), deferred<number>(), deferred<number>()];
+    flow.add((tasks[0] as (typeof tasks)[0]).promise);
+    for (const [n, task] of tasks.entries()) {
+      if (n === 0) continue;
+      expect(flow.room(), `for task ${n}`).toBeUndefined();
+      flow.add(task.promise);
+      task.resolve(n);
+      await turn();
+    }
+    expect([flow.active, flow.buffered]).toEqual([1, 3]);
+    expect(flow.room(), 'one is slow, and the window is full').toBeInstanceOf(Promise);
+    tasks[0]?.resolve(0);
+    await turn();
+    for (const value of [0, 1, 2, 3]) expect(await flow.take()).toEqual({ done: false, value });
+  });
+
+  it.each([true, false])('gives what is ready when it is concluded, then the error (ordered: %s)', async (ordered) => {
+    const flow = new Flow<number>({ ordered });
+    flow.atOnce = 3;
+    const [slow, failing] = [deferred<number>(), deferred<number>()];
+    flow.add(slow.promise);
+    flow.add(Promise.resolve(2));
+    flow.add(failing.promise);
+    await turn();
+    flow.conclude(new Error('enough'));
+    expect(flow.concluded).toBe(true);
+    expect(flow.room(), 'who waits for room goes on').toBeUndefined();
+    failing.reject(new Error('cancelled'));
+    expect(await flow.take()).toEqual({ done: false, value: 2 });
+    const last = flow.take();
+    slow.resolve(1);
+    expect(await last, 'who ends all the same').toEqual({ done: false, value: 1 });
+    await expect(flow.take()).rejects.toThrow('enough');
+    await expect(flow.take()).rejects.toThrow('enough');
+  });
+
+  it('ends in peace when it is concluded without an error, also for who waits', async () => {
+    const flow = flowOf(1);
+    const task = deferred<number>();
+    flow.add(task.promise);
+    const waiting = flow.take();
+    flow.conclude();
+    flow.fail(new Error('too late'));
+    task.reject(new Error('cancelled'));
+    expect(await waiting).toEqual({ done: true, value: undefined });
+  });
+
+  it('has more room when more may run', async () => {
+    const flow = flowOf(1);
+    flow.add(new Promise(() => {}));
+    const room = flow.room();
+    flow.atOnce = 2;
+    await room;
+    expect(flow.room()).toBeUndefined();
+  });
 });

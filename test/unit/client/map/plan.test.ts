@@ -150,6 +150,31 @@ describe('a map over keys', () => {
     expect(closed).toBe(true);
   });
 
+  it('ends by its completion while it waits for a key, in the order of the keys', async () => {
+    let asked = false;
+    const keys = {
+      [Symbol.asyncIterator]: () => {
+        const first = ['b', 'a'];
+        return {
+          next: async (): Promise<IteratorResult<string>> => {
+            const value = first.shift();
+            if (value !== undefined) return { done: false, value };
+            asked = true;
+            return new Promise(() => {});
+          },
+        };
+      },
+    };
+    const { map, lambda } = aws();
+    lambda.on(InvokeCommand).callsFake(async () => {
+      while (!asked) await new Promise((resolve) => setImmediate(resolve));
+      return answer(response());
+    });
+    const items: MapItem[] = [];
+    for await (const item of map({ keys, ordered: true, completion: { minSuccessful: 2 } })) items.push(item);
+    expect(items.map(({ key }) => key)).toEqual(['b', 'a']);
+  });
+
   it('fails with a bad key, whatever came before', async () => {
     const run = aws().map({ keys: ['a', ''] });
     const drain = async () => {
