@@ -16,6 +16,7 @@ import {
   RemovePermissionCommand,
   type Runtime,
   TagResourceCommand,
+  UntagResourceCommand,
   UpdateFunctionCodeCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
@@ -168,6 +169,12 @@ export class FunctionService {
   async tag(arn: string, tags: Record<string, string>, signal?: AbortSignal): Promise<void> {
     const command = new TagResourceCommand({ Resource: arn, Tags: tags });
     const call = { action: 'TagResource', name: nameOfArn(arn), signal };
+    await this.#attempt(call, (options) => this.#client.send(command, options));
+  }
+
+  async untag(arn: string, names: string[], signal?: AbortSignal): Promise<void> {
+    const command = new UntagResourceCommand({ Resource: arn, TagKeys: names });
+    const call = { action: 'UntagResource', name: nameOfArn(arn), signal };
     await this.#attempt(call, (options) => this.#client.send(command, options));
   }
 

@@ -64,7 +64,8 @@ export function updateFunction(
       await updateSettings(update);
       const facts = await waitUntilReady(context, name, signal);
       await releaseOldImage(update, tags);
-      return describe(facts, { ...details.tags, ...tags });
+      const { [STORE_TAG]: _, ...others } = details.tags;
+      return describe(facts, { ...(tags[TAGS.digest] ? others : details.tags), ...tags });
     } catch (error) {
       report(update, 'roll-back', 'Taking back what was changed');
       await undo.run(name, context.notify);
@@ -194,13 +195,17 @@ async function replaceCode(update: Update, old: FunctionCode, zip: Uint8Array): 
   await waitUntilReady(context, name, signal);
 }
 
-/** The tags tell which image runs, and where its blobs are. */
+/** The tags tell which image runs, and where it is if it is in a bucket. */
 async function retag(update: Update, spec: FunctionSpec): Promise<Record<string, string>> {
   const { context, details, undo, signal } = update;
-  const { arn } = details.facts;
   const tags = imageTags(spec);
-  await context.functions.tag(arn, tags, signal);
-  undo.made('the changed tags', () => context.functions.tag(arn, details.tags));
+  const replace = async (from: Record<string, string>, to: Record<string, string>, signal?: AbortSignal) => {
+    const { arn } = details.facts;
+    await context.functions.tag(arn, to, signal);
+    if (from[STORE_TAG] && !to[STORE_TAG]) await context.functions.untag(arn, [STORE_TAG], signal);
+  };
+  undo.made('the changed tags', () => replace(tags, details.tags));
+  await replace(details.tags, tags, signal);
   return tags;
 }
 

@@ -10,6 +10,7 @@ import {
   ListTagsCommand,
   RemovePermissionCommand,
   TagResourceCommand,
+  UntagResourceCommand,
   UpdateFunctionCodeCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
@@ -422,6 +423,17 @@ describe('updateFunction', () => {
       'scar:digest': large.digest,
       'scar:image-store': 'images/scar/',
     });
+    expect(deletedKeys()).toEqual(expect.arrayContaining(oldKeys));
+  });
+
+  it('takes the tag of the image bucket away when the image comes into the package', async () => {
+    const { context, lambda, deletedKeys } = existing();
+    const described = await updateFunction(context, 'gray', { image: image.reference });
+    expect(described.tags).not.toHaveProperty('scar:image-store');
+    expect(lambda.commandCalls(UntagResourceCommand).map((call) => call.args[0].input)).toEqual([
+      { Resource: functionArn('gray'), TagKeys: ['scar:image-store'] },
+    ]);
+    expect(sent(lambda).package?.rootfs?.length).toBeGreaterThan(100);
     expect(deletedKeys()).toEqual(expect.arrayContaining(oldKeys));
   });
 
