@@ -17,7 +17,7 @@ import { refuseSmallDisk } from './disk-size.js';
 import type { ProgressEvent } from './events.js';
 import type { FunctionImage } from './function-image.js';
 import { ImageStore, type ImageStoreAddress } from './image-store.js';
-import type { Rollback } from './rollback.js';
+import { Rollback } from './rollback.js';
 
 /** Layers of up to so many bytes ride in the function's package: nothing is faster for an environment to reach. */
 const PACKAGED_LAYER_BYTES = 8 * 1024 * 1024;
@@ -63,8 +63,10 @@ export async function publishImage(
     const packaged = await packArchive(makeArchive(found, bestCompression, options));
     if (packaged) return { ...packaged, location: { archive: { type: 'package' }, ...fallBack } };
   }
+  const stored = new Rollback();
+  options.undo.made('what was stored of the image', () => stored.run(functionName, context.notify));
   try {
-    const { archive, index } = await storeImage(context, functionName, found, options);
+    const { archive, index } = await storeImage(context, functionName, found, { ...options, undo: stored });
     refuseSmallDisk(image.reference, index.disk, options.ephemeralStorageMiB);
     const location: ArchiveLocation = { type: 's3', bucket: archive.bucket, key: archive.key };
     return { location: { archive: location, ...fallBack }, index };
@@ -76,6 +78,8 @@ export async function publishImage(
       message: `${image.reference} is not kept in a bucket, so that each environment pulls it from its registry: ${error.message}`,
       context: { functionName, image: image.reference, error: error.message },
     });
+    // A bucket may have been made, or a marker written, before the refusal.
+    await stored.run(functionName, context.notify);
     return { location: fallBack };
   }
 }

@@ -74,7 +74,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Makes a function that can be invoked when this returns. If any part fails, all that was made before it is removed.
    *
    * @throws ValidationError before anything is sent; ImageError, RegistryError, FunctionError (`function-exists`,
-   * `role-not-assumable`, `function-not-ready`), ScarError (`bucket-not-found`); the signal's reason
+   * `role-not-assumable`, `function-not-ready`), ScarError (`bucket-not-found`; `no-space` for an image that does not fit
+   * `ephemeralStorageMiB`, with the size that it needs); the signal's reason
    * @example
    * await scar.createFunction({ name: 'gray', image: 'debian:12', script: './gray.sh', memoryMiB: 1024 });
    */
@@ -114,7 +115,7 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * part fails, the parts before it are taken back.
    *
    * @throws ValidationError, ImageError, RegistryError, FunctionError (`function-not-found`, `function-not-ready`),
-   * ScarError (`bucket-not-found`); the signal's reason
+   * ScarError (`bucket-not-found`, `no-space`); the signal's reason
    * @example
    * await scar.updateFunction('gray', { memoryMiB: 2048, script: './better.sh' });
    */
@@ -176,7 +177,7 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Runs a function once for each object of a bucket. Lazy: see {@link MapRun}.
    *
    * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError (`bucket-not-found`,
-   * `permission-denied`); the signal's reason. What happens to a single object is never thrown: it is in its item.
+   * `permission-denied`; `map-failed` if `completion` is not met); the signal's reason. What happens to a single object is never thrown: it is in its item.
    * @example
    * const run = scar.mapOverBucket('gray', { bucket: 'photos', prefix: 'input/', concurrency: 1000 });
    * for await (const item of run) console.log(item.key, item.status, item.error?.message);

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { CreateFunctionCommand, GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
-import { HeadBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CreateFunctionCommand, GetFunctionCommand, GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { objectStore } from '../../../src/aws/s3.js';
 import { createFunction } from '../../../src/client/create-function.js';
@@ -105,14 +111,22 @@ describe.skipIf(missingPackage ?? busyboxMissing ?? registryMissing)('an image o
     const { context, lambda, logs, s3, events } = mockedContext({ supervisorDirectory });
     const active = { FunctionName: 'denied', FunctionArn: functionArn('denied'), State: 'Active' as const };
     lambda.on(GetFunctionConfigurationCommand).rejectsOnce(awsError('ResourceNotFoundException')).resolves(active);
+    lambda.on(GetFunctionCommand).rejects(awsError('ResourceNotFoundException'));
     lambda.on(CreateFunctionCommand).resolves(active);
     logs.onAnyCommand().resolves({});
-    s3.on(HeadBucketCommand).resolves({});
+    s3.on(HeadBucketCommand)
+      .rejectsOnce(awsError('NotFound', 'NotFound', {}, 404))
+      .resolves({});
+    s3.on(ListObjectsV2Command).resolves({});
+    s3.on(CreateBucketCommand).resolves({});
+    s3.on(DeleteBucketCommand).resolves({});
     s3.on(PutObjectCommand).rejects(awsError('AccessDenied', 'no', {}, 403));
     await createFunction(context, { name: 'denied', image });
     expect(events.warning).toMatchObject([
       { code: 'image-not-cached', message: expect.stringContaining('s3:PutObject') },
     ]);
+    expect(s3.commandCalls(CreateBucketCommand)).toHaveLength(1);
+    expect(s3.commandCalls(DeleteBucketCommand), 'of no use then').toHaveLength(1);
     const { ZipFile } = lambda.commandCalls(CreateFunctionCommand)[0]?.args[0].input.Code ?? {};
     expect(unpackFunction(ZipFile ?? new Uint8Array()).spec.imageLocation).toEqual({
       registry: { reference: expect.stringMatching(/^127\.0\.0\.1:\d+\/team\/tool@sha256:/) },
