@@ -48,6 +48,9 @@ interface JournalRecord {
   path: string;
 }
 
+/** Mode, owner, group, times in seconds, and number of an inode. */
+type RecordedInode = [number, number, number, number, number, number];
+
 /** What the runner did not finish writing, because it was killed, did not happen. */
 function readJournal(file: string): JournalRecord[] {
   if (!existsSync(file)) return [];
@@ -94,18 +97,15 @@ function putBack(kept: string, at: Buffer): void {
   renameSync(kept, at);
 }
 
+/**
+ * One process can change what another has just made, before that is known as new: its name may be gone by now, or be another
+ * inode's. Only a directory of the image that was removed comes back as another.
+ */
 function restoreInode(at: Buffer, values: readonly string[]): void {
-  const [mode, uid, gid, accessed, modified] = values.map(Number);
-  if (
-    mode === undefined ||
-    uid === undefined ||
-    gid === undefined ||
-    accessed === undefined ||
-    modified === undefined
-  ) {
-    throw new Error(`its journal has a record with ${values.length} of 5 values`);
-  }
-  const there = lstatSync(at);
+  if (values.length !== 6) throw new Error(`its journal has a record with ${values.length} of 6 values`);
+  const [mode, uid, gid, accessed, modified, inode] = values.map(Number) as RecordedInode;
+  const there = lstatSync(at, { throwIfNoEntry: false });
+  if (!there || (!there.isDirectory() && there.ino !== inode)) return;
   if (there.uid !== uid || there.gid !== gid) lchownSync(at, uid, gid);
   // A symbolic link has no mode of its own, and chmod(2) would follow it.
   if (!there.isSymbolicLink() && (there.mode & 0o7777) !== mode) chmodSync(at, mode);

@@ -284,35 +284,38 @@ static void complete(const struct call *call, const struct rule *rule)
 		complete_stat(call, call_directory(call, rule, 0), (const char *)call->arg[argument], root);
 }
 
-/* How often an open is made anew whose path others change at the same time. */
-#define TRIES 16
+/* Performs a call that was prepared, with what goes with it. */
+static long perform_once(struct call *call, const struct rule *rule, struct undo *undo)
+{
+	const bool moves = rule->path[1].path != NO_ARGUMENT;
+	struct move move;
+	long result = undo_before(call, rule, undo);
 
-/* Performs a call that was prepared, with all that goes with it. */
+	if (result)
+		return result;
+	if (moves)
+		move_begin(call, rule, &move);
+	result = identity_on ? superuser(call, rule) : call_perform(call);
+	if (moves)
+		move_end(call->scratch, &move, !result);
+	undo_after(call, rule, undo, result);
+	if (result >= 0)
+		complete(call, rule);
+	return result;
+}
+
 static long perform(struct call *call, const struct rule *rule)
 {
 	const struct call asked = *call;
-	const int flags = rule->change == CHANGE_OPENS ? (int)call->arg[rule->change_argument] : 0;
-	const bool moves = rule->path[1].path != NO_ARGUMENT;
-	struct move move;
+	struct undo undo;
 	long result;
 
-	for (int tries = 0; tries < TRIES; tries++) {
+	undo_begin(&undo);
+	do {
 		*call = asked;
-		result = undo_before(call, rule);
-		if (result)
-			return result;
-		if (moves)
-			move_begin(call, rule, &move);
-		result = identity_on ? superuser(call, rule) : call_perform(call);
-		if (!undo_missed(call, rule, flags, result))
-			break;
-	}
-	if (moves)
-		move_end(call->scratch, &move, !result);
-	if (result >= 0) {
-		undo_after(call, rule, result);
-		complete(call, rule);
-	}
+		result = perform_once(call, rule, &undo);
+	} while (undo_end(&undo, result));
+	*call = asked;
 	return result;
 }
 

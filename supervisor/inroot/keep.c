@@ -12,7 +12,7 @@
 #define LOCK_EXCLUSIVE 2
 #define MODE_ALL 07777
 
-/* The fact in front of a path: the longest is six numbers of 20 digits and what stands between them. */
+/* The fact in front of a path: the longest is eight numbers of 20 digits and what stands between them. */
 #define FACT_SIZE 192
 
 struct slice {
@@ -102,7 +102,7 @@ long keep_inode(struct keeper *keeper, const char *path, const struct stat *stat
 		uint64_t number;
 	} parts[] = {
 		{"M ", stat->st_mode & MODE_ALL}, {" ", stat->st_uid},	       {" ", stat->st_gid},	   {" ", stat->st_atime},
-		{".", stat->st_atime_nsec},	  {" ", stat->st_mtime}, {".", stat->st_mtime_nsec},
+		{".", stat->st_atime_nsec},	  {" ", stat->st_mtime}, {".", stat->st_mtime_nsec}, {" ", stat->st_ino},
 	};
 	char fact[FACT_SIZE];
 	size_t length = 0;
@@ -146,7 +146,7 @@ static long replace(struct keeper *keeper, const char *path)
 	return error;
 }
 
-long keep_content(struct keeper *keeper, const char *path, const struct stat *stat, bool truncated)
+long keep_content(struct keeper *keeper, const char *path, const struct stat *stat, bool truncated, uint64_t *copy)
 {
 	const int64_t times[4] = {(int64_t)stat->st_atime, (int64_t)stat->st_atime_nsec, (int64_t)stat->st_mtime,
 				  (int64_t)stat->st_mtime_nsec};
@@ -172,6 +172,7 @@ long keep_content(struct keeper *keeper, const char *path, const struct stat *st
 	if (!error)
 		error = replace(keeper, path);
 	if (!error) {
+		*copy = copied.st_ino;
 		inode_set_add(keeper->folder, copied.st_ino, INODE_IS_NEW);
 		owners_pass_on(stat, &copied);
 	}

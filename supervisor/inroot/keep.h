@@ -5,8 +5,8 @@
  *     A            there was nothing here
  *     L <name>     here was what is now <name> in the undo folder (a link to it)
  *     D            here was a directory
- *     M <mode> <uid> <gid> <atime> <mtime>
- *                  what was here had these, the times as <seconds>.<nanoseconds>
+ *     M <mode> <uid> <gid> <atime> <mtime> <inode>
+ *                  what was here had these, the times as <seconds>.<nanoseconds>; the inode tells it from what came here since
  *
  * Only the first record of a place counts in the end, so that races between processes do no harm.
  */
@@ -35,7 +35,7 @@ HIDDEN long keep_entry(struct keeper *keeper, const char *path);
 /* Mode, owner and times, unless that was done before. */
 HIDDEN long keep_inode(struct keeper *keeper, const char *path, const struct stat *stat);
 
-/* A regular file that will be written to: it is kept, and a copy takes its place; an empty one if it is truncated anyway. */
-HIDDEN long keep_content(struct keeper *keeper, const char *path, const struct stat *stat, bool truncated);
+/* A regular file that will be written to: it is kept, and a copy (its inode) takes its place; an empty one if it is truncated anyway. */
+HIDDEN long keep_content(struct keeper *keeper, const char *path, const struct stat *stat, bool truncated, uint64_t *copy);
 
 #endif

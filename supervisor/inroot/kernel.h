@@ -18,6 +18,9 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* A name in a directory, and a NUL. */
+#define NAME_SIZE (NAME_MAX + 1)
+
 #define PAGE_SIZE 4096UL
 #define PAGE_DOWN(address) ((uint64_t)(address) & ~(PAGE_SIZE - 1))
 #define PAGE_UP(address) PAGE_DOWN((uint64_t)(address) + PAGE_SIZE - 1)

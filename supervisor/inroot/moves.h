@@ -4,9 +4,6 @@
 
 #include "calls.h"
 
-/* NAME_MAX (include/uapi/linux/limits.h), and a NUL. */
-#define NAME_SIZE 256
-
 /* The names of a call that has two. Their directories are held open: afterwards, the paths may lead elsewhere. */
 struct move {
 	int directory[2]; /* or -1 */

@@ -10,17 +10,17 @@
 #include "text.h"
 
 #define OWN_NAME "/proc/thread-self/comm"
-#define NAME_SIZE 16 /* TASK_COMM_LEN (include/linux/sched.h) */
+#define COMMAND_SIZE 16 /* TASK_COMM_LEN (include/linux/sched.h) */
 #define SIGNAL_LIMIT 64
 
 static long set_name(uint64_t from)
 {
-	char name[NAME_SIZE];
+	char name[COMMAND_SIZE];
 
 	/* A longer name is cut (fs/exec.c, __set_task_comm). */
-	long length = guest_read_text(name, NAME_SIZE, from);
+	long length = guest_read_text(name, COMMAND_SIZE, from);
 	if (length == -ENAMETOOLONG)
-		length = NAME_SIZE - 1;
+		length = COMMAND_SIZE - 1;
 	if (length < 0)
 		return length;
 	int fd = (int)sys_openat(AT_FDCWD, OWN_NAME, O_WRONLY | O_CLOEXEC, 0);
@@ -33,17 +33,17 @@ static long set_name(uint64_t from)
 
 static long get_name(uint64_t to)
 {
-	char name[NAME_SIZE] = {0};
+	char name[COMMAND_SIZE] = {0};
 	int fd = (int)sys_openat(AT_FDCWD, OWN_NAME, O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -EPERM;
-	long length = sys_read(fd, name, NAME_SIZE);
+	long length = sys_read(fd, name, COMMAND_SIZE);
 	sys_close(fd);
 	if (length <= 0)
 		return -EPERM;
 	name[length - 1] = 0; /* a newline */
-	return guest_write(to, name, NAME_SIZE);
+	return guest_write(to, name, COMMAND_SIZE);
 }
 
 int call_prctl(struct call *call)

@@ -15,7 +15,6 @@ struct scratch {
 	char link[PATH_MAX];	 /* a symlink's target */
 	char extra[2][PATH_MAX]; /* free for the handler of the call */
 	uint8_t block[256];	 /* sockaddr, sigset, file header, ... */
-	int after;		 /* what undo_after() does (undo.c) */
 	int failure;		 /* -errno: why the first path that could not be translated could not; or 0 (calls.c) */
 	/* Symlinks in a path are resolved here, each of them: the kernel met one that it cannot follow (links.h). */
 	bool every_link;

@@ -84,9 +84,12 @@ int call_socket(struct call *call, const struct rule *rule)
 	call->arg[argument + 1] = (uint64_t)length;
 	if (dir < 0)
 		return CALL_PERFORM;
-	long result = undo_before(call, rule);
+	struct undo undo;
+	undo_begin(&undo);
+	long result = undo_before(call, rule, &undo);
 	if (!result)
 		result = call_perform(call);
+	undo_end(&undo, result);
 	sys_close(dir);
 	return call_done(call, result);
 }

@@ -80,15 +80,34 @@ describe.skipIf(missing)(`changes in a rootfs (${missing ?? 'by containers'})`, 
     });
   }
 
-  it('are taken back where others change what a path leads to while it is opened', () => {
-    const before = readTree(rootfs);
-    const moving = 'i=0; while [ $i -lt 300 ]; do ln -f d/h dangling; ln -sf nowhere dangling; i=$((i+1)); done';
-    const writing = 'while [ ! -e /tmp/done ]; do echo x >>chain; echo y >>dangling; done';
-    run('race', `( ${moving}; : >/tmp/done ) & ( ${writing} ) & ( ${writing} ) & wait; exit 0`, true);
-    undoChanges(join(folder, 'race'), images);
-    removeTreeSync(join(folder, 'race'));
-    expect(Object.fromEntries(readTree(rootfs))).toEqual(Object.fromEntries(before));
-  });
+  /** Programs that change what `chain` leads to, between files of the image and nothing, by links, hard links and folders. */
+  const MOVING = `
+    i=0; while [ $i -lt 150 ]; do
+      ln -f d/h dangling; ln -sf nowhere dangling; ln -sf run hard; ln -sf a hard; ln -f a hard; mv -f hard dangling
+      mkdir -p new; echo x >new/h; mv -f new swap; ln -s d new; rm -f new; rm -rf swap; ln -sf ../data/secret /tmp/away; ln -sf x /tmp/away
+      i=$((i+1))
+    done; : >/tmp/done`;
+  const changing = (...commands: string[]) => `while [ ! -e /tmp/done ]; do ${commands.join('; ')}; done`;
+  const WHILE_MOVED = {
+    opened: [changing('echo x >>chain', ': >dangling', 'echo y >>dangling', 'echo z >hard', 'echo z >/tmp/away')],
+    'given another mode or time': [changing('chmod 700 hard', 'touch chain', 'chmod 600 dangling', 'chmod 0 new/h')],
+    'removed and made': [
+      changing('rm -f new/h', 'ln -f new/h hard', 'mkdir new/e', 'rmdir new/e', 'mv -f new/h new/i'),
+    ],
+  };
+
+  it.each(Object.entries(WHILE_MOVED))(
+    'are taken back where others change what a path leads to while it is %s',
+    (_, lines) => {
+      const before = readTree(rootfs);
+      const all = [MOVING, ...lines, ...lines].map((line) => `( ${line} ) 2>/dev/null &`);
+      run('race', [...all, 'wait', 'exit 0'].join('\n'), true);
+      undoChanges(join(folder, 'race'), images);
+      removeTreeSync(join(folder, 'race'));
+      expect(Object.fromEntries(readTree(rootfs))).toEqual(Object.fromEntries(before));
+    },
+    60_000,
+  );
 
   it('are taken back, whatever they were', () => {
     const before = readTree(rootfs);
