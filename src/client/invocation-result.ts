@@ -73,26 +73,51 @@ export interface InvocationFacts {
   attempts: number;
 }
 
-/** Reads what came back from an invocation that ran. */
+/** Reads what came back from an invocation that ran one container. */
 export function readInvocation(functionName: string, raw: RawInvocation, attempts: number): InvocationResult {
+  return readInvocations(functionName, raw, attempts, 1)[0] as InvocationResult;
+}
+
+/**
+ * Reads what came back from an invocation that ran a container for each of its records: always as many results. What was billed is
+ * shared out evenly among them.
+ */
+export function readInvocations(
+  functionName: string,
+  raw: RawInvocation,
+  attempts: number,
+  records: number,
+): InvocationResult[] {
   const report = parseReport(raw.logTail);
-  const facts: InvocationFacts = {
+  const facts = (): InvocationFacts => ({
     ...NOTHING,
     requestId: raw.requestId,
     coldStart: report?.initMs !== undefined,
-    ...(report && { billedMs: report.billedMs, maxMemoryMiB: report.maxMemoryMiB }),
+    ...(report && { billedMs: report.billedMs / records, maxMemoryMiB: report.maxMemoryMiB }),
     logs: raw.logTail,
     attempts,
-  };
-  if (raw.functionError !== undefined) return functionFailure(functionName, raw, facts, report);
-  const response = parseResponse(raw.payload);
-  const outcome = response?.outcomes[0];
-  if (!response || !outcome) {
-    const shown = Buffer.from(raw.payload.subarray(0, 200)).toString();
-    const message = `Function ${functionName} should answer as this package's functions do; it answered ${JSON.stringify(shown)}`;
-    return failed(facts, 'response', message, { functionName });
+  });
+  const response = raw.functionError === undefined ? parseResponse(raw.payload) : undefined;
+  const results: InvocationResult[] = [];
+  for (let record = 0; record < records; record++) {
+    const outcome = response?.outcomes[record];
+    if (raw.functionError !== undefined) results.push(functionFailure(functionName, raw, facts(), report));
+    else if (response && outcome) results.push(readOutcome(functionName, facts(), response, outcome));
+    else results.push(noOutcome(functionName, raw, facts(), records));
   }
-  return readOutcome(functionName, facts, response, outcome);
+  return results;
+}
+
+function noOutcome(
+  functionName: string,
+  raw: RawInvocation,
+  facts: InvocationFacts,
+  records: number,
+): InvocationFailure {
+  const shown = Buffer.from(raw.payload.subarray(0, 200)).toString();
+  const expected = records > 1 ? `, with ${records} outcomes` : '';
+  const message = `Function ${functionName} should answer as this package's functions do${expected}; it answered ${JSON.stringify(shown)}`;
+  return failed(facts, 'response', message, { functionName });
 }
 
 /** The result of an invocation that did not come back. */

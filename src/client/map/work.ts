@@ -1,0 +1,182 @@
+import type { InvocationOptions } from '../../contract/index.js';
+import { allowedConcurrency } from '../concurrency.js';
+import type { ClientContext } from '../context.js';
+import {
+  DEFAULT_RETRY_LIMITS,
+  encodeEvent,
+  invocationOptions,
+  objectRecord,
+  type RetryLimits,
+  sendInvocation,
+} from '../invocation.js';
+import { type InvocationResult, readInvocations, unanswered } from '../invocation-result.js';
+import { Admission } from './admission.js';
+import { endOf, endOfAll, type MapCompletion } from './completion.js';
+import { type FailureRetries, RetriesLeft } from './failure-retries.js';
+import type { MapItem } from './item.js';
+import type { MapJournal } from './journal/journal.js';
+import type { MapOptions } from './options.js';
+import type { RunControl } from './run.js';
+import { SignalFan } from './signal-fan.js';
+import { idempotencyKey, type Subject } from './subject.js';
+
+/** What all objects of a run share. */
+export interface MapWork {
+  context: ClientContext;
+  run: RunControl;
+  functionName: string;
+  bucket: string;
+  region: string;
+  scar: InvocationOptions;
+  admission: Admission;
+  signals: SignalFan;
+  limits: RetryLimits;
+  failures: number | FailureRetries | undefined;
+  completion: MapCompletion | undefined;
+  journal: MapJournal | undefined;
+}
+
+/** Asks for the function and its limits, so that a run that cannot work fails before its first object. */
+export async function prepareWork(
+  context: ClientContext,
+  functionName: string,
+  options: MapOptions,
+  run: RunControl,
+): Promise<MapWork> {
+  const { flow, tally, admitting } = run;
+  const wanted = run.wanted ?? options.concurrency ?? context.config.concurrency;
+  const [facts, concurrency, region, scar] = await Promise.all([
+    context.functions.configuration(functionName, admitting),
+    allowedConcurrency(context, functionName, wanted, run.warn, admitting),
+    context.region(),
+    invocationOptions(options),
+  ]);
+  flow.atOnce = concurrency;
+  tally.runsWith(facts, concurrency);
+  const signals = new SignalFan(run.signal, concurrency);
+  const admission = new Admission(concurrency, admitting, () => tally.throttled());
+  run.whenConcurrencyChanges(async (wanted) => {
+    const changed = await allowedConcurrency(context, functionName, wanted, run.warn, admitting);
+    signals.growTo(changed);
+    admission.capAt(changed);
+    flow.atOnce = changed;
+    tally.runsWith(facts, changed);
+    return changed;
+  });
+  run.whenAsked(() => admission.onTheWay);
+  return {
+    context,
+    run,
+    functionName,
+    bucket: options.bucket,
+    region,
+    scar,
+    signals,
+    admission,
+    limits: {
+      attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
+      throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
+    },
+    failures: options.retry?.failures,
+    completion: options.completion,
+    journal: undefined,
+  };
+}
+
+/** A subject on its way to its result. */
+interface Pending {
+  subject: Subject;
+  retries: RetriesLeft;
+  /** Which execution it is, from 1. */
+  execution: number;
+  attempts: number;
+  throttles: number;
+  billedMs: number;
+}
+
+/** The way of the subjects of one invocation to their results; those that fail and may be run again go once more, together. */
+export async function mapSubjects(work: MapWork, subjects: readonly Subject[]): Promise<MapItem[]> {
+  const items: MapItem[] = [];
+  const signal = work.signals.next();
+  let pending: Pending[] = subjects.map((subject) => ({
+    subject,
+    retries: new RetriesLeft(work.failures),
+    execution: 1,
+    attempts: 0,
+    throttles: 0,
+    billedMs: 0,
+  }));
+  while (pending.length > 0) {
+    const results = await execute(work, pending, signal);
+    const again: Pending[] = [];
+    for (const [index, one] of pending.entries()) {
+      const { result, ran } = results[index] as Executed;
+      if (ran && result.status === 'failed' && one.retries.take(result.reason)) {
+        one.execution++;
+        again.push(one);
+      } else {
+        items.push(await finish(work, one, result));
+      }
+    }
+    pending = again;
+  }
+  return items;
+}
+
+/** What came of one execution; one that did not run is not run again: sending it has its own limits. */
+interface Executed {
+  result: InvocationResult;
+  ran: boolean;
+}
+
+async function execute(work: MapWork, pending: readonly Pending[], signal: AbortSignal): Promise<Executed[]> {
+  const { context, run, functionName, bucket, region } = work;
+  const payload = encodeEvent({
+    Records: pending.map(({ subject }) => objectRecord({ bucket, ...subject.object }, region)),
+    scar: {
+      ...work.scar,
+      idempotencyKeys: pending.map(({ subject, execution }) => idempotencyKey(run.runId, subject.id, execution)),
+    },
+  });
+  const sent = await sendInvocation(context, functionName, payload, signal, work.limits, work.admission);
+  const ran = 'raw' in sent;
+  const results = ran
+    ? readInvocations(functionName, sent.raw, 0, pending.length)
+    : pending.map(() => unanswered(sent.error, 0));
+  return pending.map((one, index) => {
+    const result = results[index] as InvocationResult;
+    one.attempts += sent.attempts;
+    one.throttles += sent.throttles;
+    one.billedMs += result.billedMs ?? 0;
+    return { result, ran };
+  });
+}
+
+/** Makes a result the subject's: journal, counts, and whether the run is over by it. */
+async function finish(work: MapWork, pending: Pending, result: InvocationResult): Promise<MapItem> {
+  const { run, bucket } = work;
+  const { subject, attempts, throttles, billedMs } = pending;
+  const { key, versionId, bytes } = subject.object;
+  result.attempts = attempts;
+  if (result.billedMs !== undefined) result.billedMs = billedMs;
+  const size = bytes ?? result.input?.bytes;
+  const item: MapItem = Object.assign(result, { bucket, key, size, ...(versionId !== undefined && { versionId }) });
+  const full = work.journal?.record(subject.id, item);
+  if (full) await full;
+  run.tally.record(item, throttles);
+  run.finished(item);
+  const end = work.completion && endOf(work.completion, run.tally);
+  if (end) run.conclude(end.error);
+  return item;
+}
+
+/** Waits for the results of all objects where they decide how the run ends. */
+export async function completeWork({ run, completion }: MapWork): Promise<void> {
+  if (!completion) return;
+  // No result may be to come that would ask this.
+  const now = endOf(completion, run.tally);
+  if (now) run.conclude(now.error);
+  await run.flow.settled();
+  const end = endOfAll(completion, run.tally);
+  if (end) run.conclude(end.error);
+}
