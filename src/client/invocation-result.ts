@@ -59,6 +59,8 @@ export interface InvocationFacts {
   input?: ObjectReference;
   /** Objects that it wrote. */
   outputs: OutputObject[];
+  /** What it printed on its standard output, if that is one JSON text and no longer than the tail. */
+  value?: unknown;
   /** The ends of what the container printed. */
   stdout: OutputTail;
   stderr: OutputTail;
@@ -172,12 +174,26 @@ function readOutcome(
   facts.signal = signal;
   if (outcome.input) facts.input = outcome.input;
   facts.outputs = outcome.outputs;
+  const value = jsonValue(outcome.stdout);
+  if (value !== undefined) facts.value = value;
   facts.stdout = outcome.stdout;
   facts.stderr = outcome.stderr;
   facts.timings = outcome.timings;
   if (outcome.status === 'succeeded') return Object.assign(facts, { status: 'succeeded' as const });
   const { message, reason } = outcome;
   return failed(facts, reason, message, { functionName, reason, exitCode, signal, requestId });
+}
+
+/** How a JSON text begins: most output need not be parsed to see that it is none. */
+const JSON_START = /^\s*[[{"\d\-tfn]/;
+
+function jsonValue({ text, bytes }: OutputTail): unknown {
+  if (!JSON_START.test(text) || Buffer.byteLength(text) < bytes) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Lambda itself ended it, or the supervisor threw: the payload describes the error. */

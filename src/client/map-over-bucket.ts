@@ -1,9 +1,10 @@
 import type { ClientContext } from './context.js';
+import { beginSitting, plannedObjects } from './map/bucket-sitting.js';
 import { newRunId } from './map/journal/head.js';
 import { checkMapOptions, type MapOptions } from './map/options.js';
 import { planMap } from './map/plan.js';
 import { MapRun } from './map/run.js';
-import { beginSitting, runSitting } from './map/sitting.js';
+import { runSitting } from './map/sitting.js';
 import { Tally } from './map/tally.js';
 
 /** `ScarClient.mapOverBucket`. */
@@ -16,7 +17,7 @@ export function mapOverBucket(context: ClientContext, name: string, options: Map
     context,
     tally,
     { ...options, runId },
-    async (run) => runSitting(context, run, await beginSitting(name, options, run)),
-    (plan) => planMap(context, name, options, plan),
+    async (run) => runSitting(context, run, await beginSitting(context, name, options, run)),
+    async (plan) => planMap(context, plannedObjects(context, name, options), options.signal, plan),
   );
 }

@@ -1,11 +1,12 @@
 import type { ClientContext } from './context.js';
+import { plannedObjects, readOptions, resumeSitting } from './map/bucket-sitting.js';
 import { checkJournal, checkRunId, type JournalPlace } from './map/journal/place.js';
 import type { ObjectKeys } from './map/keys.js';
 import { checkKeys } from './map/keys.js';
 import { checkSitting, type MapSittingOptions } from './map/options.js';
 import { planMap } from './map/plan.js';
 import { MapRun } from './map/run.js';
-import { readOptions, resumeSitting, runSitting } from './map/sitting.js';
+import { runSitting } from './map/sitting.js';
 import { Tally } from './map/tally.js';
 import * as check from './validate.js';
 
@@ -31,10 +32,10 @@ export function resumeMap(context: ClientContext, runId: string, options: Resume
     context,
     new Tally(runId),
     { ...options, runId },
-    async (run) => runSitting(context, run, await resumeSitting(options, run)),
+    async (run) => runSitting(context, run, await resumeSitting(context, options, run)),
     async (plan) => {
       const { functionName, options: all } = await readOptions(runId, options);
-      return planMap(context, functionName, all, plan);
+      return planMap(context, plannedObjects(context, functionName, all), options.signal, plan);
     },
   );
 }

@@ -18,8 +18,10 @@ import type { InvocationResult } from './invocation-result.js';
 import { type InvokeOptions, invoke } from './invoke.js';
 import { type ListFunctionsOptions, listFunctions } from './list-functions.js';
 import type { LogStream } from './log/log-stream.js';
+import type { MappedCall } from './map/item.js';
 import type { MapOptions } from './map/options.js';
 import type { MapRun } from './map/run.js';
+import { type MapInputs, type MapInputsOptions, mapInputs } from './map-inputs.js';
 import { mapOverBucket } from './map-over-bucket.js';
 import { type PreheatOptions, type PreheatResult, preheat } from './preheat.js';
 import { putTrigger } from './put-trigger.js';
@@ -186,6 +188,18 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    */
   mapOverBucket(name: string, options: MapOptions): MapRun {
     return mapOverBucket(this.#context, name, options);
+  }
+
+  /**
+   * Runs a function once for each input: what `invoke` would get, or its `args`. Lazy, and its inputs are read no further ahead than needed; see
+   * {@link MapRun}.
+   *
+   * @throws as `mapOverBucket`; a bad input ends the run
+   * @example
+   * for await (const { index, value } of scar.map('simulate', [['--seed', '1'], ['--seed', '2']])) console.log(index, value);
+   */
+  map(name: string, inputs: MapInputs, options?: MapInputsOptions): MapRun<MappedCall> {
+    return mapInputs(this.#context, name, inputs, options);
   }
 
   /**

@@ -7,7 +7,17 @@ import { checkJournal, type JournalPlace } from './journal/place.js';
 import { checkSelection, type ObjectSelection, SELECTION_NAMES } from './selection.js';
 
 /** Which objects, how many at once, and what to do about failures. */
-export interface MapOptions extends ObjectSelection, InvocationOverrides, MapSittingOptions {
+export interface MapOptions extends ObjectSelection, InvocationOverrides, MapRunOptions {
+  /**
+   * Keeps every result in a journal, from which `resumeMap(run.runId)` goes on after this process has ended, however that happened: a folder of
+   * this machine, or `true` for the one where such programs keep their state (`$XDG_STATE_HOME/scar-client/runs`, by default below `~/.local/state`).
+   * It has the options in it, environment and script included. Default: none.
+   */
+  journal?: JournalPlace;
+}
+
+/** How a run goes, over whatever it is. */
+export interface MapRunOptions extends MapSittingOptions {
   /**
    * Results in the order of the objects. At most twice `concurrency` of them are under way or wait for their turn, so that one slow
    * object holds the others up. Default false: as they come. In a resumed run those of earlier sittings come first.
@@ -16,12 +26,6 @@ export interface MapOptions extends ObjectSelection, InvocationOverrides, MapSit
   /** When to end before all objects have their results. Default: never; an object's failure is a value. */
   completion?: MapCompletion;
   retry?: MapRetryOptions;
-  /**
-   * Keeps every result in a journal, from which `resumeMap(run.runId)` goes on after this process has ended, however that happened: a folder of
-   * this machine, or `true` for the one where such programs keep their state (`$XDG_STATE_HOME/scar-client/runs`, by default below `~/.local/state`).
-   * It has the options in it, environment and script included. Default: none.
-   */
-  journal?: JournalPlace;
 }
 
 /** What may be another in each sitting of a run. */
@@ -50,17 +54,27 @@ export interface MapRetryOptions {
 }
 
 const SITTING_NAMES = ['concurrency', 'drainMs', 'signal'] as const satisfies readonly (keyof MapSittingOptions)[];
-const OWN_NAMES = ['ordered', 'completion', 'retry', 'journal'] as const satisfies readonly (keyof MapOptions)[];
+export const RUN_OPTION_NAMES = [
+  'ordered',
+  'completion',
+  'retry',
+  ...SITTING_NAMES,
+] as const satisfies readonly (keyof MapRunOptions)[];
 
 /** @throws ValidationError */
 export function checkMapOptions(name: string, options: MapOptions): void {
   check.functionName(name);
-  check.knownOptions(options, [...SELECTION_NAMES, ...OVERRIDE_NAMES, ...OWN_NAMES, ...SITTING_NAMES], 'mapOverBucket');
+  check.knownOptions(options, [...SELECTION_NAMES, ...OVERRIDE_NAMES, ...RUN_OPTION_NAMES, 'journal'], 'mapOverBucket');
   checkSelection(options);
   checkOverrides(options);
+  checkJournal(options.journal);
+  checkRunOptions(options);
+}
+
+/** @throws ValidationError */
+export function checkRunOptions(options: MapRunOptions): void {
   check.optionalBoolean('ordered', options.ordered);
   checkCompletion(options.completion);
-  checkJournal(options.journal);
   checkRetry(options.retry);
   checkSitting(options);
 }

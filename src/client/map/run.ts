@@ -6,24 +6,24 @@ import { type ClientContext, track } from '../context.js';
 import type { WarningEvent } from '../events.js';
 import { integer } from '../validate.js';
 import { Flow } from './flow.js';
-import type { MapItem } from './item.js';
+import type { Mapped, MappedObject } from './item.js';
 import type { MapPlan, PlanOptions } from './plan.js';
 import type { MapProgress, MapSummary, Tally } from './tally.js';
 
 /** What a {@link MapRun} tells while it runs. */
-export interface MapEvents {
+export interface MapEvents<Own = MappedObject> {
   /** How far the run is: at most ten times a second, and at its end. Costs nothing while nobody listens. */
   progress: (progress: MapProgress) => void;
   /** An object got its result, which the loop will give. */
-  result: (item: MapItem) => void;
+  result: (item: Mapped<Own>) => void;
   warning: (event: WarningEvent) => void;
 }
 
 /** What the work of a run is done with. */
-export interface RunControl {
+export interface RunControl<Own> {
   readonly runId: string;
   /** The items of one invocation come together. */
-  readonly flow: Flow<readonly MapItem[]>;
+  readonly flow: Flow<readonly Mapped<Own>[]>;
   readonly tally: Tally;
   /** Aborted when the run ends early, for whatever reason: nothing new is to begin. */
   readonly admitting: AbortSignal;
@@ -37,12 +37,12 @@ export interface RunControl {
   whenAsked(onTheWay: () => number): void;
   /** Ends the run before its time: what is under way is cancelled, what is there is given, then comes the error, if any. */
   conclude(error?: ScarError): void;
-  finished(item: MapItem): void;
+  finished(item: Mapped<Own>): void;
   progressed(): void;
   warn(event: WarningEvent): void;
 }
 
-export interface MapRunOptions {
+export interface MapRunSettings {
   runId: string;
   signal?: AbortSignal | undefined;
   ordered?: boolean | undefined;
@@ -63,14 +63,17 @@ const PROGRESS_MS = 100;
  * for await (const item of run) if (item.status === 'failed') console.error(item.key, item.reason, item.error.message);
  * console.log(run.summary);
  */
-export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<MapItem> {
+export class MapRun<Own extends object = MappedObject>
+  extends EventEmitter<MapEvents<Own>>
+  implements AsyncIterable<Mapped<Own>>
+{
   /** Names the run, for `resumeMap`. */
   readonly runId: string;
   readonly #context: ClientContext;
-  readonly #task: (run: RunControl) => Promise<void>;
+  readonly #task: (run: RunControl<Own>) => Promise<void>;
   readonly #tally: Tally;
   readonly #plan: (options?: PlanOptions) => Promise<MapPlan>;
-  readonly #flow: Flow<readonly MapItem[]>;
+  readonly #flow: Flow<readonly Mapped<Own>[]>;
   readonly #link: LinkedSignal;
   readonly #drainMs: number;
   readonly #admitting = new AbortController();
@@ -80,7 +83,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   #progressDue: NodeJS.Timeout | undefined;
   #progressAt = Number.NEGATIVE_INFINITY;
   /** What was taken together and not given yet. */
-  #taken: readonly MapItem[] = [];
+  #taken: readonly Mapped<Own>[] = [];
   #given = 0;
   #wanted: number | undefined;
   #changeConcurrency: ((wanted: number) => Promise<number>) | undefined;
@@ -92,8 +95,8 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   constructor(
     context: ClientContext,
     tally: Tally,
-    { runId, signal, ordered, drainMs = 0 }: MapRunOptions,
-    task: (run: RunControl) => Promise<void>,
+    { runId, signal, ordered, drainMs = 0 }: MapRunSettings,
+    task: (run: RunControl<Own>) => Promise<void>,
     plan: (options?: PlanOptions) => Promise<MapPlan>,
   ) {
     super();
@@ -136,6 +139,23 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     return this.#changeConcurrency && !this.#closed ? await this.#changeConcurrency(concurrency) : concurrency;
   }
 
+  /**
+   * Iterates over the run, and folds its items, failures among them, into one value, in the order in which they come. What `fold` throws
+   * ends the run.
+   *
+   * @throws what iterating throws
+   * @example
+   * const bytes = await run.reduce((sum, item) => sum + (item.size ?? 0), 0);
+   */
+  async reduce<Value>(
+    fold: (value: Value, item: Mapped<Own>) => Value | Promise<Value>,
+    initial: Value,
+  ): Promise<Value> {
+    let value = initial;
+    for await (const item of this) value = await fold(value, item);
+    return value;
+  }
+
   /** Ends the run: what is under way is cancelled and waited for, and who iterates gets an error with code `aborted`. */
   async cancel(): Promise<void> {
     if (this.#closed) return;
@@ -143,7 +163,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     await this.#finished;
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<MapItem, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Mapped<Own>, undefined> {
     if (this.#iterated) {
       throw new ScarError('invalid-option', 'A map can be iterated once. Call mapOverBucket again for another run');
     }
@@ -157,7 +177,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     };
   }
 
-  async #next(): Promise<IteratorResult<MapItem, undefined>> {
+  async #next(): Promise<IteratorResult<Mapped<Own>, undefined>> {
     if (this.#closed) return { done: true, value: undefined };
     try {
       this.#link.signal.throwIfAborted();
@@ -171,7 +191,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
         this.#taken = result.value;
         this.#given = 0;
       }
-      return { done: false, value: this.#taken[this.#given++] as MapItem };
+      return { done: false, value: this.#taken[this.#given++] as Mapped<Own> };
     } catch (error) {
       await this.#finished;
       this.#close();
@@ -222,7 +242,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     this.#tellProgress();
   }
 
-  #control(): RunControl {
+  #control(): RunControl<Own> {
     return {
       runId: this.runId,
       flow: this.#flow,

@@ -1,7 +1,6 @@
 import type { FunctionDescription } from '../function-description.js';
-import type { InvocationFailureReason } from '../invocation-result.js';
+import type { InvocationFailureReason, InvocationResult } from '../invocation-result.js';
 import { type CostEstimate, estimateCost, gbSeconds } from '../pricing.js';
-import type { MapItem } from './item.js';
 
 /** What the price of its time depends on. */
 type FunctionSize = Pick<FunctionDescription, 'memoryMiB' | 'architecture'>;
@@ -149,7 +148,7 @@ export class Tally {
   }
 
   /** @param throttles - how many of its attempts Lambda did not let run */
-  record(item: MapItem, throttles: number): void {
+  record(item: InvocationResult & { size?: number | undefined }, throttles: number): void {
     if (item.status === 'succeeded') this.#succeeded++;
     else {
       this.#failed++;
@@ -163,7 +162,7 @@ export class Tally {
   }
 
   /** A result of an earlier sitting. */
-  replay(item: MapItem): void {
+  replay(item: InvocationResult): void {
     this.#started++;
     this.#replayed++;
     this.record(item, 0);

@@ -4,8 +4,8 @@ import type { ClientContext } from '../context.js';
 import {
   DEFAULT_RETRY_LIMITS,
   encodeEvent,
+  type InvocationOverrides,
   invocationOptions,
-  objectRecord,
   type RetryLimits,
   sendInvocation,
 } from '../invocation.js';
@@ -13,19 +13,18 @@ import { type InvocationResult, readInvocations, unanswered } from '../invocatio
 import { Admission } from './admission.js';
 import { endOf, endOfAll, type MapCompletion } from './completion.js';
 import { type FailureRetries, RetriesLeft } from './failure-retries.js';
-import type { MapItem } from './item.js';
+import type { Mapped } from './item.js';
 import type { MapJournal } from './journal/journal.js';
 import type { MapOptions } from './options.js';
 import type { RunControl } from './run.js';
 import { SignalFan } from './signal-fan.js';
 import { idempotencyKey, type Subject } from './subject.js';
 
-/** What all objects of a run share. */
-export interface MapWork {
+/** What all subjects of a run share. */
+export interface MapWork<Own> {
   context: ClientContext;
-  run: RunControl;
+  run: RunControl<Own>;
   functionName: string;
-  bucket: string;
   region: string;
   scar: InvocationOptions;
   admission: Admission;
@@ -36,13 +35,16 @@ export interface MapWork {
   journal: MapJournal | undefined;
 }
 
+export type WorkOptions = Pick<MapOptions, 'concurrency' | 'retry' | 'completion'> & InvocationOverrides;
+
 /** Asks for the function and its limits, so that a run that cannot work fails before its first object. */
-export async function prepareWork(
+export async function prepareWork<Own extends object>(
   context: ClientContext,
   functionName: string,
-  options: MapOptions,
-  run: RunControl,
-): Promise<MapWork> {
+  options: WorkOptions,
+  run: RunControl<Own>,
+  journal: MapJournal | undefined,
+): Promise<MapWork<Own>> {
   const { flow, tally, admitting } = run;
   const wanted = run.wanted ?? options.concurrency ?? context.config.concurrency;
   const [facts, concurrency, region, scar] = await Promise.all([
@@ -68,7 +70,6 @@ export async function prepareWork(
     context,
     run,
     functionName,
-    bucket: options.bucket,
     region,
     scar,
     signals,
@@ -79,13 +80,13 @@ export async function prepareWork(
     },
     failures: options.retry?.failures,
     completion: options.completion,
-    journal: undefined,
+    journal,
   };
 }
 
 /** A subject on its way to its result. */
-interface Pending {
-  subject: Subject;
+interface Pending<Own> {
+  subject: Subject<Own>;
   retries: RetriesLeft;
   /** Which execution it is, from 1. */
   execution: number;
@@ -95,10 +96,13 @@ interface Pending {
 }
 
 /** The way of the subjects of one invocation to their results; those that fail and may be run again go once more, together. */
-export async function mapSubjects(work: MapWork, subjects: readonly Subject[]): Promise<MapItem[]> {
-  const items: MapItem[] = [];
+export async function mapSubjects<Own extends object>(
+  work: MapWork<Own>,
+  subjects: readonly Subject<Own>[],
+): Promise<Mapped<Own>[]> {
+  const items: Mapped<Own>[] = [];
   const signal = work.signals.next();
-  let pending: Pending[] = subjects.map((subject) => ({
+  let pending: Pending<Own>[] = subjects.map((subject) => ({
     subject,
     retries: new RetriesLeft(work.failures),
     execution: 1,
@@ -108,7 +112,7 @@ export async function mapSubjects(work: MapWork, subjects: readonly Subject[]): 
   }));
   while (pending.length > 0) {
     const results = await execute(work, pending, signal);
-    const again: Pending[] = [];
+    const again: Pending<Own>[] = [];
     for (const [index, one] of pending.entries()) {
       const { result, ran } = results[index] as Executed;
       if (ran && result.status === 'failed' && one.retries.take(result.reason)) {
@@ -129,12 +133,18 @@ interface Executed {
   ran: boolean;
 }
 
-async function execute(work: MapWork, pending: readonly Pending[], signal: AbortSignal): Promise<Executed[]> {
-  const { context, run, functionName, bucket, region } = work;
+async function execute<Own extends object>(
+  work: MapWork<Own>,
+  pending: readonly Pending<Own>[],
+  signal: AbortSignal,
+): Promise<Executed[]> {
+  const { context, run, functionName, region } = work;
+  const records = pending.flatMap(({ subject }) => subject.record(region) ?? []);
   const payload = encodeEvent({
-    Records: pending.map(({ subject }) => objectRecord({ bucket, ...subject.object }, region)),
+    ...(records.length > 0 && { Records: records }),
     scar: {
       ...work.scar,
+      ...pending[0]?.subject.scar,
       idempotencyKeys: pending.map(({ subject, execution }) => idempotencyKey(run.runId, subject.id, execution)),
     },
   });
@@ -153,14 +163,15 @@ async function execute(work: MapWork, pending: readonly Pending[], signal: Abort
 }
 
 /** Makes a result the subject's: journal, counts, and whether the run is over by it. */
-async function finish(work: MapWork, pending: Pending, result: InvocationResult): Promise<MapItem> {
-  const { run, bucket } = work;
-  const { subject, attempts, throttles, billedMs } = pending;
-  const { key, versionId, bytes } = subject.object;
+async function finish<Own extends object>(
+  work: MapWork<Own>,
+  { subject, attempts, throttles, billedMs }: Pending<Own>,
+  result: InvocationResult,
+): Promise<Mapped<Own>> {
+  const { run } = work;
   result.attempts = attempts;
   if (result.billedMs !== undefined) result.billedMs = billedMs;
-  const size = bytes ?? result.input?.bytes;
-  const item: MapItem = Object.assign(result, { bucket, key, size, ...(versionId !== undefined && { versionId }) });
+  const item = Object.assign(result, subject.own(result)) as Mapped<Own>;
   const full = work.journal?.record(subject.id, item);
   if (full) await full;
   run.tally.record(item, throttles);
@@ -171,7 +182,7 @@ async function finish(work: MapWork, pending: Pending, result: InvocationResult)
 }
 
 /** Waits for the results of all objects where they decide how the run ends. */
-export async function completeWork({ run, completion }: MapWork): Promise<void> {
+export async function completeWork<Own>({ run, completion }: MapWork<Own>): Promise<void> {
   if (!completion) return;
   // No result may be to come that would ask this.
   const now = endOf(completion, run.tally);

@@ -6,9 +6,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { ScarClientOptions } from '../../../src/client/config.js';
-import type { MapItem } from '../../../src/client/map/item.js';
 import type { MapOptions } from '../../../src/client/map/options.js';
-import type { MapRun } from '../../../src/client/map/run.js';
 import { mapOverBucket } from '../../../src/client/map-over-bucket.js';
 import { type ResumeOptions, resumeMap } from '../../../src/client/resume-map.js';
 import { decodeEventKey } from '../../../src/contract/index.js';
@@ -90,8 +88,8 @@ export const hang = (_key: string, signal: AbortSignal) =>
     signal.addEventListener('abort', abort, { once: true });
   });
 
-export async function collect(run: MapRun): Promise<MapItem[]> {
-  const items: MapItem[] = [];
+export async function collect<Item>(run: AsyncIterable<Item>): Promise<Item[]> {
+  const items: Item[] = [];
   for await (const item of run) items.push(item);
   return items;
 }

@@ -1,4 +1,5 @@
 import { ScarError } from '../../../errors.js';
+import type { InvocationResult } from '../../invocation-result.js';
 import type { MapItem } from '../item.js';
 import { restoreItem, type StoredItem, storeItem } from '../stored-item.js';
 import type { JournalHead } from './head.js';
@@ -68,7 +69,7 @@ export class MapJournal {
   }
 
   /** Adds a result; a promise if too many are waiting to be written. */
-  record(id: string, item: MapItem): Promise<void> | undefined {
+  record(id: string, item: InvocationResult): Promise<void> | undefined {
     this.#add({ id, item: storeItem(item) } satisfies ResultLine);
     return this.#waiting.length > MOST_WAITING ? this.#writing : undefined;
   }
