@@ -72,6 +72,12 @@ export {
   UnsupportedImageError,
   ValidationError,
 } from './errors.js';
+export {
+  type DrawnProgress,
+  type DrawnRun,
+  type TerminalProgressOptions,
+  terminalProgress,
+} from './report/terminal-progress.js';
 
 export type { Engine, EngineOptions };
 

@@ -17,6 +17,8 @@ export interface MapEvents<Own = MappedObject> {
   /** An object got its result, which the loop will give. */
   result: (item: Mapped<Own>) => void;
   warning: (event: WarningEvent) => void;
+  /** The run is over, however it ended: the last event. */
+  end: (summary: MapSummary) => void;
 }
 
 /** What the work of a run is done with. */
@@ -240,6 +242,7 @@ export class MapRun<Own extends object = MappedObject>
     clearTimeout(this.#draining);
     this.#tally.end();
     this.#tellProgress();
+    this.emit('end', this.summary);
   }
 
   #control(): RunControl<Own> {
