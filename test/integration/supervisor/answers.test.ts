@@ -63,7 +63,9 @@ describe.skipIf(missing)(`idempotency keys (${missing ?? 'in the built superviso
     const start = () => bench.start({ image: busyboxImage(), script });
     const all = event('death', ['a', 'b', 'c'], { results });
     // A short time, so that the claim is soon as old as nobody's can be that lives.
-    await expect((await start()).invoke(all, { requestId: 'r1', timeoutMs: 3_000 })).rejects.toThrow('ended');
+    const first = await start();
+    await first.run({ args: ['true'] });
+    await expect(first.invoke(all, { requestId: 'r1', timeoutMs: 6_000 })).rejects.toThrow('ended');
     expect(await bench.store.head({ bucket: 'data', key: 'answers/death-b' })).toMatchObject({ bytes: 0 });
     const { outcomes } = await (await start()).invoke(all, { requestId: 'r2', timeoutMs: 60_000 });
     expect(outcomes).toMatchObject([
@@ -88,7 +90,8 @@ describe.skipIf(missing)(`idempotency keys (${missing ?? 'in the built superviso
 
   it('keep the answer of a container that used up its time', async () => {
     const environment = await bench.start({ image: busyboxImage(), script: `${NOTE_RUN}sleep 60\n` });
-    const reply = await environment.invoke(event('slow', ['a'], { results }), { requestId: 'r1', timeoutMs: 4_000 });
+    await environment.run({ args: ['true'] });
+    const reply = await environment.invoke(event('slow', ['a'], { results }), { requestId: 'r1', timeoutMs: 5_000 });
     expect(reply.outcomes).toMatchObject([{ reason: 'timeout', outputs: [{ key: 'runs/slow/a-r1' }] }]);
     expect(await answer('slow-a')).toEqual(reply);
   });
