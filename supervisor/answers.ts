@@ -4,7 +4,7 @@ import type { Dependencies } from './dependencies.js';
 import type { EventRecord } from './event.js';
 import { Failure } from './failure.js';
 import { OutcomeRecorder } from './outcome.js';
-import { RememberedAnswers } from './remembered-answers.js';
+import { type RememberedAnswer, RememberedAnswers } from './remembered-answers.js';
 import { fitResponse } from './response-size.js';
 import { CLAIM_TIMES, type ClaimTimes, StoredAnswer } from './stored-answer.js';
 
@@ -41,23 +41,20 @@ export class Answers {
     const { idempotencyKey: key } = record;
     if (key === undefined) return serve();
     const { results } = asking.options;
-    const stored = results && this.#stored({ bucket: results.bucket, key: results.prefix + key }, asking);
+    const address = results && { bucket: results.bucket, key: results.prefix + key };
+    const stored = address && new StoredAnswer(address, this.#store, asking.budget, this.#times);
     const id = stored?.url ?? key;
     const remembered = this.#remembered.get(id);
     if (remembered) {
       const answer = JSON.parse(remembered.json) as InvocationResponse;
-      if (!remembered.kept) await stored?.keep(remembered.json, marksOf(answer));
-      remembered.kept = true;
+      await keep(answer, remembered, stored);
       return this.#repeat(key, answer);
     }
     const earlier = stored && (await this.#earlier(key, record, stored, asking));
     if (earlier) return earlier;
     const outcome = await serve();
     const answer = answerOf(outcome, asking);
-    const remembering = { json: JSON.stringify(answer), kept: false };
-    this.#remembered.add(id, remembering);
-    await stored?.keep(remembering.json, marksOf(answer));
-    remembering.kept = true;
+    await keep(answer, this.#remembered.add(id, JSON.stringify(answer)), stored);
     return outcome;
   }
 
@@ -74,9 +71,8 @@ export class Answers {
       if (claim.state === 'answered') return this.#repeat(key, claim.answer);
       const outcome = failed(record, claim.state === 'dead' ? lost(key) : stillPending(key));
       if (claim.state === 'pending') return outcome;
-      const answer = answerOf(outcome, asking);
-      // Otherwise there is an answer now, and it is not lost.
-      if (await stored.keep(JSON.stringify(answer), marksOf(answer), claim.eTag)) return outcome;
+      // If the claim has become an answer by now, it is not lost.
+      if (await stored.keep(answerOf(outcome, asking), claim.eTag)) return outcome;
     }
   }
 
@@ -84,10 +80,12 @@ export class Answers {
     this.#log.write(`scar: idempotency key ${key} was answered by request ${requestId}: nothing runs again\n`);
     return { ...(outcomes[0] as ContainerOutcome), repeated: true };
   }
+}
 
-  #stored(address: { bucket: string; key: string }, { budget }: Asking): StoredAnswer {
-    return new StoredAnswer(address, this.#store, budget, this.#times);
-  }
+/** Puts an answer where its reader looks for it, unless it is there; what cannot be put there stays remembered. */
+async function keep(answer: InvocationResponse, remembered: RememberedAnswer, stored?: StoredAnswer): Promise<void> {
+  if (!remembered.kept) await stored?.keep(answer);
+  remembered.kept = true;
 }
 
 /** The response as if the record had come alone. */
@@ -95,12 +93,6 @@ function answerOf(outcome: ContainerOutcome, { response }: Asking): InvocationRe
   const answer = { ...response, outcomes: [outcome] };
   fitResponse(answer);
   return answer;
-}
-
-/** What outputs say of themselves too. */
-function marksOf({ requestId, outcomes: [outcome] }: InvocationResponse): Record<string, string> {
-  const mark = outcome?.status === 'failed' ? outcome.reason : 'succeeded';
-  return { 'scar-request-id': requestId, 'scar-outcome': mark };
 }
 
 function failed(record: EventRecord, failure: Failure): ContainerOutcome {

@@ -18,14 +18,16 @@ export class RememberedAnswers {
     return this.#answers.get(id);
   }
 
-  add(id: string, answer: RememberedAnswer): void {
+  add(id: string, json: string): RememberedAnswer {
+    const answer = { json, kept: false };
     this.#forget(id);
     this.#answers.set(id, answer);
-    this.#characters += answer.json.length;
+    this.#characters += json.length;
     for (const oldest of this.#answers.keys()) {
-      if (oldest === id || (this.#answers.size <= MAX_ANSWERS && this.#characters <= MAX_CHARACTERS)) return;
+      if (oldest === id || (this.#answers.size <= MAX_ANSWERS && this.#characters <= MAX_CHARACTERS)) break;
       this.#forget(oldest);
     }
+    return answer;
   }
 
   #forget(id: string): void {

@@ -37,8 +37,10 @@ export const CLAIM_TIMES: ClaimTimes = {
 /** Lambda's longest timeout: for an empty object that does not say how long its maker had. */
 const LONGEST_MS = 900_000;
 
-/** Metadata of a claim, which itself is empty: who makes it, unlike any other, and how long that one has, in ms. */
-const [REQUEST_ID, MARK, REMAINING] = ['scar-request-id', 'scar-claim', 'scar-remaining-ms'];
+/** Metadata, as outputs have it too: who made the object, and what came of the container. */
+const [REQUEST_ID, OUTCOME] = ['scar-request-id', 'scar-outcome'];
+/** Of a claim, which itself is empty: a mark unlike any other, and how long its maker has, in ms. */
+const [MARK, REMAINING] = ['scar-claim', 'scar-remaining-ms'];
 
 /** The object of one idempotency key. Every failure to reach it is a ScarError: then nobody would learn of the answer. */
 export class StoredAnswer {
@@ -82,8 +84,13 @@ export class StoredAnswer {
    *
    * @param claim - ETag of a dead claim, to write only if it still is all there is; false otherwise
    */
-  keep(json: string, metadata: Record<string, string>, claim?: string): Promise<boolean> {
+  keep(answer: InvocationResponse, claim?: string): Promise<boolean> {
+    const { requestId, outcomes } = answer;
+    const [outcome] = outcomes;
+    const mark = outcome?.status === 'failed' ? outcome.reason : 'succeeded';
+    const metadata = { [REQUEST_ID]: requestId, [OUTCOME]: mark };
     const options = { contentType: 'application/json', metadata, ifMatch: claim };
+    const json = JSON.stringify(answer);
     return this.#reach('be kept', (store, signal) => store.write(this.#address, json, { ...options, signal }));
   }
 
