@@ -66,6 +66,8 @@ export interface InvocationFacts {
   stderr: OutputTail;
   /** Where the time went, in ms. */
   timings: Timings;
+  /** Whether an earlier invocation with the same idempotency key ran it: nothing ran again. */
+  repeated: boolean;
   /** What is paid for, in ms, and the most memory in use; absent if Lambda did not report. */
   billedMs?: number;
   maxMemoryMiB?: number;
@@ -152,6 +154,7 @@ const NOTHING: InvocationFacts = {
   stdout: EMPTY_TAIL,
   stderr: EMPTY_TAIL,
   timings: NO_TIME,
+  repeated: false,
   logs: '',
   attempts: 0,
 };
@@ -179,6 +182,7 @@ function readOutcome(
   facts.stdout = outcome.stdout;
   facts.stderr = outcome.stderr;
   facts.timings = outcome.timings;
+  facts.repeated = outcome.repeated === true;
   if (outcome.status === 'succeeded') return Object.assign(facts, { status: 'succeeded' as const });
   const { message, reason } = outcome;
   return failed(facts, reason, message, { functionName, reason, exitCode, signal, requestId });
