@@ -24,8 +24,6 @@ export interface InvocationOptions {
   environment?: Record<string, string>;
   /** Replaces the function's output targets; empty: nothing is staged out. */
   output?: OutputTarget[];
-  /** One for each record, or one for a direct invocation: what is sent again with the same key runs no second time. */
-  idempotencyKeys?: string[];
   /** For `preheat`: how long this environment stays busy after the image is in, so that the next event needs another one. */
   holdMs?: number;
   /**
