@@ -115,17 +115,24 @@ export class AnswerBox {
   async #pass(): Promise<number> {
     const { bucket, prefix } = this.#place;
     const reads: Promise<void>[] = [];
+    let failure: { error: unknown } | undefined;
     const options = { prefix, startAfter: prefix + this.#lowestNumber(), signal: this.#signal };
     for await (const page of this.#store.list(bucket, options)) {
       for (const object of page) {
         const key = object.key.slice(prefix.length);
         const waiting = this.#waiting.get(key);
         if (!waiting) continue;
-        if (object.bytes > 0) reads.push(this.#limit(() => this.#read(key, waiting)));
+        if (object.bytes > 0)
+          reads.push(
+            this.#limit(() => this.#read(key, waiting)).catch((error) => {
+              failure ??= { error };
+            }),
+          );
         else waiting.claimedAt ??= this.#now();
       }
     }
     await Promise.all(reads);
+    if (failure) throw failure.error;
     return reads.length;
   }
 

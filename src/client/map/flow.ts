@@ -19,7 +19,7 @@ export class Flow<T> {
   #ended = false;
   #concluded: { error: unknown } | undefined;
   #failure: { error: unknown } | undefined;
-  #wakeProducer: (() => void) | undefined;
+  readonly #sleepers: (() => void)[] = [];
 
   /** @param ordered - whether results come in the order of their tasks. Default false */
   constructor({ ordered = false }: { ordered?: boolean | undefined } = {}) {
@@ -56,13 +56,11 @@ export class Flow<T> {
     return this.#ready.length - this.#taken + this.#early.size;
   }
 
-  /** A wait for room, after which to ask again; undefined if a task may start. One at a time may wait. Throws the failure. */
+  /** A wait for room, after which to ask again; undefined if a task may start. Throws the failure. */
   room(): Promise<void> | undefined {
     if (this.#failure) throw this.#failure.error;
     if (this.#hasRoom() || this.#concluded) return undefined;
-    return new Promise((resolve) => {
-      this.#wakeProducer = resolve;
-    });
+    return this.#change();
   }
 
   /** Takes a task in. If it fails, the whole flow does. */
@@ -103,11 +101,7 @@ export class Flow<T> {
 
   /** Waits until no task is under way. */
   async settled(): Promise<void> {
-    while (this.#active > 0) {
-      await new Promise<void>((resolve) => {
-        this.#wakeProducer = resolve;
-      });
-    }
+    while (this.#active > 0) await this.#change();
   }
 
   take(): Promise<IteratorResult<T, undefined>> {
@@ -181,9 +175,13 @@ export class Flow<T> {
     if (this.#hasRoom()) this.#wake();
   }
 
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#sleepers.push(resolve);
+    });
+  }
+
   #wake(): void {
-    const wake = this.#wakeProducer;
-    this.#wakeProducer = undefined;
-    wake?.();
+    for (const wake of this.#sleepers.splice(0)) wake();
   }
 }

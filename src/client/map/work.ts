@@ -199,7 +199,8 @@ async function finish<Own extends object>(
   result.attempts = attempts;
   if (result.billedMs !== undefined) result.billedMs = billedMs;
   const item = Object.assign(result, subject.own(result)) as Mapped<Own>;
-  const full = work.journal?.record(subject.id, item);
+  // The results of an asynchronous run are where its functions leave them.
+  const full = work.queue ? undefined : work.journal?.record(subject.id, item);
   if (full) await full;
   run.tally.record(item, throttles);
   run.finished(item);
