@@ -20,6 +20,7 @@
  * | `throttled` | Lambda answered 429 beyond patience |
  * | `map-failed` | more objects of a map failed than its `completion` tolerates, or fewer succeeded; `context.summary` has the numbers |
  * | `invocation-failed` | the function itself (not the container) ended with an error |
+ * | `log-cut` | a log ended before it was complete: its group was deleted, or an invocation that is over was never reported |
  * | `timeout` | a wait ended before what it waited for |
  * | `aborted` | the caller's signal, or a `close()`, ended it |
  * | `engine` | the embedded engine could not start or stop |
@@ -47,6 +48,7 @@ export type ScarErrorCode =
   | 'throttled'
   | 'map-failed'
   | 'invocation-failed'
+  | 'log-cut'
   | 'timeout'
   | 'aborted'
   | 'engine'

@@ -13,6 +13,10 @@ import type { MapProgress, MapSummary, Tally } from './tally.js';
 export interface MapEvents {
   /** An object was skipped or got its result, or the listing ended. Costs nothing while nobody listens. */
   progress: (progress: MapProgress) => void;
+  /** The loop over the run gets a result. */
+  result: (item: MapItem) => void;
+  /** The loop over the run has ended, for whatever reason: there are no more results. */
+  end: () => void;
   warning: (event: WarningEvent) => void;
 }
 
@@ -57,6 +61,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   #iterated = false;
   #finished: Promise<void> | undefined;
   #closed = false;
+  #ended = false;
 
   /** @internal */
   constructor(
@@ -74,6 +79,11 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     this.#flow = new Flow({ ordered });
     this.#link = linkSignals(signal, context.closing);
     this.#work = linkSignals(this.#link.signal);
+  }
+
+  /** Whether the loop over it has begun. */
+  get isIterated(): boolean {
+    return this.#iterated;
   }
 
   /** The run in numbers: final after the loop, those so far before. */
@@ -132,6 +142,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
       this.#finished ??= this.#start();
       const result = await this.#flow.take();
       if (result.done) this.#close();
+      else this.emit('result', result.value);
       return result;
     } catch (error) {
       await this.#finished;
@@ -153,6 +164,8 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     this.#closed = true;
     this.#link.release();
     this.#work.release();
+    if (!this.#ended) this.emit('end');
+    this.#ended = true;
   }
 
   #start(): Promise<void> {
