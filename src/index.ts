@@ -46,7 +46,7 @@ export type { MapProgress, MapSummary } from './client/map/tally.js';
 export type { MapOptions, MapRetryOptions } from './client/map-over-bucket.js';
 export type { PreheatOptions, PreheatResult } from './client/preheat.js';
 export type { CostEstimate } from './client/pricing.js';
-export type { InvocationReport } from './client/report-line.js';
+export type { InvocationReport, PlatformRecord } from './client/report-line.js';
 export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';
 export type { UpdateFunctionOptions } from './client/update-function.js';

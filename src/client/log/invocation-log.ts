@@ -48,7 +48,7 @@ export class InvocationLog {
     if (requestId !== this.requestId || this.#told.has(eventId)) return false;
     this.#told.add(eventId);
     this.#reported ||= event.report !== undefined;
-    if (this.#missing > 0) for (const line of message.split(/\r?\n/)) this.#arrived(line);
+    if (this.#missing > 0) for (const line of message.split('\n')) this.#arrived(line.trimEnd());
     return true;
   }
 
@@ -81,7 +81,7 @@ export class InvocationLog {
 
 /** The lines from START to REPORT, as far as the tail has them; the first one of a tail that was cut may be a part. */
 function linesOf(tail: string, requestId: string): { lines: string[]; whole: boolean } {
-  const lines = tail.split(/\r?\n/);
+  const lines = tail.split('\n').map((line) => line.trimEnd());
   const at = (type: 'start' | 'report') =>
     lines.findIndex((line) => {
       const platform = parsePlatformLine(line);
