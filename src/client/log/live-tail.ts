@@ -11,6 +11,10 @@ const MAX_WAITING = 5_000;
 const MAX_FAILURES = 5;
 const FIRST_DELAY_MS = 1_000;
 
+/** As long as one session may last: what others bring after it broke costs no more than it would have. */
+const LONGEST_MS = 3 * 60 * 60_000;
+const LONGEST = 'SessionTimeoutException';
+
 /** Which log, and what of it. */
 export interface TailedLog {
   functionName: string;
@@ -21,7 +25,8 @@ export interface TailedLog {
 /**
  * Live Tail as the fast path of a log that is followed: it brings events as they come in, some of them, as it likes. Whatever
  * becomes of it, the log goes on by passes: a session that breaks is opened again, one that cannot be had is told of once, by a
- * warning. As sessions are paid for by the minute, it is over after the three hours that CloudWatch gives to one.
+ * warning. As sessions are paid for by the minute, it is over after the three hours that CloudWatch gives to one, all sessions
+ * of a stream together.
  */
 export class LiveTail {
   readonly #context: ClientContext;
@@ -40,7 +45,10 @@ export class LiveTail {
 
   /** Opens the session, the first time; what comes in from about now on will wait. */
   start(): void {
-    this.#running ??= this.#run();
+    if (this.#running) return;
+    this.#running = this.#run();
+    // Only a listener of the events throws here; `close` passes that on.
+    this.#running.catch(() => {});
   }
 
   async close(): Promise<void> {
@@ -70,14 +78,15 @@ export class LiveTail {
     });
   }
 
-  /** Never rejects: what ends it is told as an event. */
+  /** What ends it is told as an event. */
   async #run(): Promise<void> {
     const { signal } = this.#link;
     const { notify, sleep } = this.#context;
+    const endsAt = Date.now() + LONGEST_MS;
     try {
       const groupArn = await this.#groupArn(signal);
       for (let failures = 0; ; failures++) {
-        const error = await this.#session(groupArn, () => {
+        const error = await this.#session(groupArn, endsAt, () => {
           failures = 0;
         });
         if (failures >= MAX_FAILURES || !isPassing(error)) throw error;
@@ -92,7 +101,7 @@ export class LiveTail {
   }
 
   /** Returns why it ended. Throws only the signal's reason. */
-  async #session(groupArn: string, onUpdate: () => void): Promise<ScarError> {
+  async #session(groupArn: string, endsAt: number, onUpdate: () => void): Promise<ScarError> {
     const { signal } = this.#link;
     // Between two sessions anything may have begun and ended.
     this.#reader = new LogReader();
@@ -101,6 +110,8 @@ export class LiveTail {
       for await (const { events, sampled } of logs.liveTail(groupArn, this.#log.filter, signal)) {
         onUpdate();
         this.#add(events, sampled);
+        if (Date.now() > endsAt)
+          return new ScarError('service', 'Three hours are over', { context: { error: LONGEST } });
       }
       return new ScarError('service', 'Live Tail ended its connection', { retryable: true });
     } catch (error) {
@@ -111,10 +122,10 @@ export class LiveTail {
   }
 
   #add(events: readonly TailedLogEvent[], sampled: boolean): void {
-    // What is missing may be the end of an invocation and the start of the next: only what a line itself says is known.
     for (const event of events.toSorted((a, b) => a.timestamp - b.timestamp)) {
-      if (sampled) this.#reader = new LogReader();
-      this.#waiting.push(this.#reader.read(event));
+      // What was left out may be the end of an invocation and the start of the next: only what a line itself says is known.
+      const reader = sampled ? new LogReader() : this.#reader;
+      this.#waiting.push(reader.read(event));
     }
     if (sampled) this.#reader = new LogReader();
     this.#waiting.splice(0, Math.max(0, this.#waiting.length - MAX_WAITING));
@@ -132,8 +143,8 @@ export class LiveTail {
     const { functionName } = this.#log;
     const detail = error instanceof Error ? error.message : String(error);
     const reason =
-      errorName(error) === 'SessionTimeoutException'
-        ? 'a session lasts three hours at most, and is paid for by the minute. Call streamLogs again for another'
+      errorName(error) === LONGEST
+        ? 'it lasts three hours at most, as it is paid for by the minute. Call streamLogs again for more'
         : `${detail}. Or give liveTail: 'never'`;
     this.#context.notify.warning({
       code: 'live-tail-off',
@@ -147,7 +158,7 @@ export class LiveTail {
 function isPassing(error: ScarError): boolean {
   const name = errorName(error);
   const broke = error.code === 'service' && error.context.status === undefined;
-  return error.retryable || name === 'LimitExceededException' || (broke && name !== 'SessionTimeoutException');
+  return error.retryable || name === 'LimitExceededException' || (broke && name !== LONGEST);
 }
 
 function errorName(error: unknown): string {

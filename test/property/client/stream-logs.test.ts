@@ -42,7 +42,7 @@ async function pages(source: NewEvents | ReturnType<InvocationLog['of']>, onPage
 
 const written = fc.record({
   /** ms after the one before: often none, so that equal lines share a millisecond. */
-  gap: fc.oneof(fc.constant(0), fc.nat(5_000)),
+  gap: fc.oneof(fc.constant(0), fc.nat(5_000), fc.nat(OVERLAP_MS)),
   stream: fc.constantFrom('s1', 's2'),
   message: fc.constantFrom('a', 'b\n'),
   /** How long after it was written CloudWatch's search finds it. */

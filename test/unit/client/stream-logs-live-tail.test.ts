@@ -104,6 +104,22 @@ describe('streamLogs beside Live Tail', () => {
     ]);
   });
 
+  it('takes three hours in all, however many sessions that are', async () => {
+    const { read, tail, told: heard } = logGroup([]);
+    const abort = new AbortController();
+    const reading = collect(read({ follow: true, signal: abort.signal }));
+    await tail.opened();
+    vi.useFakeTimers({ now: Date.now() + 2 * 60 * 60_000, toFake: ['Date'] });
+    tail.sessions[0]?.send(awsError('Error', 'socket hang up', { $metadata: undefined, code: 'ECONNRESET' }));
+    await vi.waitFor(() => expect(tail.sessions).toHaveLength(2));
+    vi.setSystemTime(Date.now() + 61 * 60_000);
+    tail.sessions[1]?.bring();
+    await vi.waitFor(() => expect(heard.warning).toMatchObject([{ code: 'live-tail-off' }]));
+    vi.useRealTimers();
+    abort.abort(new Error('enough'));
+    await expect(reading).rejects.toThrow('enough');
+  });
+
   const refusals: [string, Error, RegExp, number][] = [
     ['the permission is missing', awsError('AccessDeniedException', 'no'), /logs:StartLiveTail is missing/, 1],
     ['there are too many sessions', awsError('LimitExceededException', 'full'), /LimitExceededException: full/, 6],
