@@ -3,6 +3,7 @@ import { ScarClient as Client } from './client/scar-client.js';
 import { knownOptions } from './client/validate.js';
 import type { Engine, EngineOptions } from './local/index.js';
 
+export type { AttachOptions } from './client/attach-map.js';
 export type { ScarClientOptions } from './client/config.js';
 export type { CreateFunctionOptions } from './client/create-function.js';
 export type { DeletedFunction, DeleteFunctionOptions } from './client/delete-function.js';
@@ -36,17 +37,26 @@ export type { LogEvent } from './client/log/log-event.js';
 export type { LogStream } from './client/log/log-stream.js';
 export type { MapCompletion } from './client/map/completion.js';
 export type { FailureRetries, RetriedReason } from './client/map/failure-retries.js';
-export type { MapItem, MappedObject } from './client/map/item.js';
+export type { CallItem, MapCall, MapItem, Mapped, MappedCall, MappedObject } from './client/map/item.js';
+export type { JournalPlace } from './client/map/journal/place.js';
 export type { ObjectKey, ObjectKeys } from './client/map/keys.js';
 export type { ManifestAddress } from './client/map/manifest.js';
+export type {
+  MapOptions,
+  MapRetryOptions,
+  MapRunOptions,
+  MapSittingOptions,
+  ResultsPlace,
+} from './client/map/options.js';
 export type { MapPlan, PlanOptions } from './client/map/plan.js';
 export type { MapEvents, MapRun } from './client/map/run.js';
 export type { ObjectSelection } from './client/map/selection.js';
 export type { MapProgress, MapSummary } from './client/map/tally.js';
-export type { MapOptions, MapRetryOptions } from './client/map-over-bucket.js';
+export type { MapInput, MapInputs, MapInputsOptions } from './client/map-inputs.js';
 export type { PreheatOptions, PreheatResult } from './client/preheat.js';
 export type { CostEstimate } from './client/pricing.js';
 export type { InvocationReport, PlatformRecord } from './client/report-line.js';
+export type { ResumeOptions } from './client/resume-map.js';
 export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';
 export type { UpdateFunctionOptions } from './client/update-function.js';
@@ -69,6 +79,12 @@ export {
   UnsupportedImageError,
   ValidationError,
 } from './errors.js';
+export {
+  type DrawnProgress,
+  type DrawnRun,
+  type TerminalProgressOptions,
+  terminalProgress,
+} from './report/terminal-progress.js';
 
 export type { Engine, EngineOptions };
 

@@ -52,17 +52,19 @@ export async function invocationOptions(options: InvocationOverrides): Promise<I
   };
 }
 
-/** Lambda's limit on a synchronous request (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+/** Lambda's limits on a request that is waited for, and on one that is queued (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
 const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 1024 * 1024;
 
 /** The event as it is sent. */
-export function encodeEvent(event: InvocationEvent): string {
+export function encodeEvent(event: InvocationEvent, { queued = false } = {}): string {
   const payload = JSON.stringify(event);
+  const limit = queued ? MAX_QUEUED_BYTES : MAX_PAYLOAD_BYTES;
   // A UTF-16 unit is at most three bytes: most payloads need no counting.
-  if (payload.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) {
+  if (payload.length * 3 > limit && Buffer.byteLength(payload) > limit) {
     const bytes = Buffer.byteLength(payload);
     const hint = 'Put a large script into the function or a bucket';
-    throw new ValidationError('script', `leave the event within ${MAX_PAYLOAD_BYTES} bytes`, `${bytes} bytes`, hint);
+    throw new ValidationError('script', `leave the event within ${limit} bytes`, `${bytes} bytes`, hint);
   }
   return payload;
 }
@@ -110,6 +112,8 @@ export interface RetryLimits {
   attempts: number;
   /** Waits in all after 429, in ms. */
   throttleMs: number;
+  /** Whether the event is only to be queued: what comes back then says that it is. Default false. */
+  queued?: boolean;
 }
 
 export const DEFAULT_RETRY_LIMITS: RetryLimits = { attempts: 4, throttleMs: 15 * 60_000 };
@@ -150,7 +154,9 @@ export async function sendInvocation(
     if (turn) await turn;
     let error: ScarError;
     try {
-      const raw = await context.functions.invoke(functionName, payload, ANSWER_TIMEOUT_MS, signal);
+      const raw = limits.queued
+        ? await context.functions.enqueue(functionName, payload, signal)
+        : await context.functions.invoke(functionName, payload, ANSWER_TIMEOUT_MS, signal);
       gate.leave('answered');
       return { raw, attempts, throttles };
     } catch (thrown) {

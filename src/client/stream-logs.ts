@@ -11,6 +11,7 @@ import { LogStream } from './log/log-stream.js';
 import { NewEvents } from './log/new-events.js';
 import { checkPatience, warnOfMissing } from './log/patience.js';
 import { RunPasses } from './log/run-passes.js';
+import type { MappedCall } from './map/item.js';
 import { MapRun } from './map/run.js';
 import * as check from './validate.js';
 
@@ -33,10 +34,11 @@ export interface StreamLogsOptions {
    */
   item?: Pick<InvocationFacts, 'requestId' | 'environmentId' | 'logs'>;
   /**
-   * Only the events of the invocations whose results the loop over this map gets, after each of them. To be asked for before that
-   * loop begins, and iterated beside it. Ends when the loop has, and all that were in it are reported.
+   * Only the events of the invocations of a map, each after its result: of those that end while this run goes on, if it resumes
+   * another. To be asked for before the loop over the run begins, and iterated beside it. Ends when the run has, and all of its
+   * invocations are reported.
    */
-  run?: MapRun;
+  run?: MapRun | MapRun<MappedCall>;
   /**
    * CloudWatch's filter pattern
    * (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html); only of the whole log. Events
@@ -75,7 +77,7 @@ export function streamLogs(context: ClientContext, name: string, options: Stream
   const stream = (read: (signal: AbortSignal) => AsyncGenerator<LogEvent, undefined>) =>
     new LogStream(context, options.signal, read);
   if (run) {
-    const passes = new RunPasses(context, log.group, run);
+    const passes = new RunPasses(context, log.group, run as MapRun);
     return stream((signal) => readRun(log, passes, signal));
   }
   if (item) return stream((signal) => readInvocation(log, query, item, signal));
@@ -236,7 +238,7 @@ function isResult(item: object): boolean {
   return [requestId, environmentId, logs].every((value) => typeof value === 'string');
 }
 
-function checkRun(name: string, run: MapRun, { follow, since, until }: StreamLogsOptions): void {
+function checkRun(name: string, run: object, { follow, since, until }: StreamLogsOptions): void {
   if (!(run instanceof MapRun)) throw new ValidationError('run', 'be what mapOverBucket returned', run);
   const { functionName } = run.summary;
   if (functionName !== name) throw new ValidationError('run', `be a map of function ${name}`, `one of ${functionName}`);

@@ -1,6 +1,6 @@
 import type { LogService } from '../../aws/logs.js';
 import type { ClientContext } from '../context.js';
-import type { MapItem } from '../map/item.js';
+import type { InvocationFacts } from '../invocation-result.js';
 import type { MapRun } from '../map/run.js';
 import { InvocationLog } from './invocation-log.js';
 import { type LogEvent, LogReader } from './log-event.js';
@@ -13,6 +13,12 @@ const SKEW_MS = 60_000;
 const LONGEST_MS = 15 * 60_000;
 /** After this it is looked for from the beginning of the run. */
 const NEARBY_MS = 30_000;
+/** When a run began that another process may have begun, in ms since 1970: IDs of runs tell, as `20261128-174501-...`, in UTC. */
+function beginOf(runId: string): number | undefined {
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-/.exec(runId) ?? [];
+  return year === undefined ? undefined : Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
+
 interface Wanted {
   invocation: InvocationLog;
   /** In ms since 1970, by this machine's clock. */
@@ -28,7 +34,7 @@ interface Wanted {
 export class RunPasses implements PassSource {
   readonly #context: ClientContext;
   readonly #group: string;
-  readonly #begun = Date.now();
+  readonly #begun: number;
   /** By request ID. */
   readonly #wanted = new Map<string, Wanted>();
   readonly #detach: () => void;
@@ -39,7 +45,8 @@ export class RunPasses implements PassSource {
   constructor(context: ClientContext, group: string, run: MapRun) {
     this.#context = context;
     this.#group = group;
-    const want = (item: MapItem) => this.#want(item);
+    this.#begun = beginOf(run.runId) ?? Date.now();
+    const want = (item: InvocationFacts) => this.#want(item);
     const end = () => {
       this.#runIsOver = true;
       this.#wake?.();
@@ -74,7 +81,7 @@ export class RunPasses implements PassSource {
     for (const one of wanted) this.#passed(one, began);
   }
 
-  #want(item: MapItem): void {
+  #want(item: InvocationFacts): void {
     // What never ran has no log.
     if (item.requestId === '' || this.#wanted.has(item.requestId)) return;
     const givenAt = Date.now();

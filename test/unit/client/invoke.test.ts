@@ -32,6 +32,7 @@ describe('invoke', () => {
       stdout: { text: 'hello\n', bytes: 6 },
       stderr: { text: '', bytes: 0 },
       timings: { pullMs: 0, stageInMs: 1, containerMs: 2, stageOutMs: 3 },
+      repeated: false,
       billedMs: 100,
       maxMemoryMiB: 77,
       logs: REPORT,
@@ -41,6 +42,15 @@ describe('invoke', () => {
       FunctionName: 'gray',
       LogType: 'Tail',
     });
+  });
+
+  it('says when the answer is that of an earlier invocation', async () => {
+    const { context, lambda } = ready();
+    const { outcomes, ...rest } = response();
+    lambda
+      .on(InvokeCommand)
+      .resolves(answer({ ...rest, outcomes: outcomes.map((outcome) => ({ ...outcome, repeated: true })) }));
+    expect(await invoke(context, 'gray')).toMatchObject({ status: 'succeeded', repeated: true });
   });
 
   it('reads every option', async () => {

@@ -78,20 +78,16 @@ describe('streamLogs beside Live Tail', () => {
   });
 
   it('opens another session when one breaks, and none after three hours', async () => {
-    const {
-      read,
-      tail,
-      told: heard,
-    } = logGroup([
-      { id: '0', timestamp: 1, message: 'old' },
-      { id: '1', timestamp: 20, message: 'by a pass', visible: 300 },
-    ]);
+    const found = { id: '1', timestamp: 20, message: 'by a pass', visible: Number.POSITIVE_INFINITY };
+    const { read, tail, told: heard } = logGroup([{ id: '0', timestamp: 1, message: 'old' }, found]);
     const reading = take(read({ follow: true }), 3);
     await tail.opened();
     tail.sessions[0]?.send(awsError('SessionStreamingException', 'broken', { $metadata: undefined }));
     await vi.waitFor(() => expect(tail.sessions).toHaveLength(2));
     tail.sessions[1]?.bring(line('by Live Tail'));
     tail.sessions[1]?.send(awsError('SessionTimeoutException', 'three hours', { $metadata: undefined }));
+    await vi.waitFor(() => expect(heard.warning).toHaveLength(1));
+    found.visible = 0;
     expect(told(await reading)).toEqual([
       ['old', '0'],
       ['by Live Tail', undefined],

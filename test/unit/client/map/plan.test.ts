@@ -8,7 +8,8 @@ import {
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
 import type { MapItem } from '../../../../src/client/map/item.js';
-import { type MapOptions, mapOverBucket } from '../../../../src/client/map-over-bucket.js';
+import type { MapOptions } from '../../../../src/client/map/options.js';
+import { mapOverBucket } from '../../../../src/client/map-over-bucket.js';
 import { answer, response } from '../answers.js';
 import { awsError, functionArn, mockedContext } from '../fixtures.js';
 
