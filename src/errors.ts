@@ -24,6 +24,7 @@
  * | `run-in-use` | another process goes on with the same run |
  * | `journal` | a map's journal cannot be written to, or is damaged |
  * | `invocation-failed` | the function itself (not the container) ended with an error |
+ * | `log-cut` | a log ended before it was complete: its group was deleted, or an invocation that is over was never reported |
  * | `timeout` | a wait ended before what it waited for |
  * | `aborted` | the caller's signal, or a `close()`, ended it |
  * | `engine` | the embedded engine could not start or stop |
@@ -55,6 +56,7 @@ export type ScarErrorCode =
   | 'run-in-use'
   | 'journal'
   | 'invocation-failed'
+  | 'log-cut'
   | 'timeout'
   | 'aborted'
   | 'engine'

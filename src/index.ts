@@ -55,7 +55,7 @@ export type { MapProgress, MapSummary } from './client/map/tally.js';
 export type { MapInput, MapInputs, MapInputsOptions } from './client/map-inputs.js';
 export type { PreheatOptions, PreheatResult } from './client/preheat.js';
 export type { CostEstimate } from './client/pricing.js';
-export type { InvocationReport } from './client/report-line.js';
+export type { InvocationReport, PlatformRecord } from './client/report-line.js';
 export type { ResumeOptions } from './client/resume-map.js';
 export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';

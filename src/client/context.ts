@@ -101,7 +101,15 @@ export function makeContext(
       );
   const logs = isClient<CloudWatchLogsClient>(given.logs)
     ? given.logs
-    : own(new CloudWatchLogsClient({ ...common(config), ...connections(LOGS_SOCKETS), ...given.logs }));
+    : own(
+        new CloudWatchLogsClient({
+          ...common(config),
+          ...connections(LOGS_SOCKETS),
+          // Live Tail goes to a host of its own, which nothing but AWS has.
+          disableHostPrefix: config.endpoint !== undefined,
+          ...given.logs,
+        }),
+      );
   const context: ClientContext = {
     config,
     functions: new FunctionService(lambda),

@@ -43,7 +43,9 @@ export interface WarningEvent {
     | 'mirror-passed-over'
     | 'preheat-incomplete'
     | 'rollback-incomplete'
-    | 'image-cleanup-incomplete';
+    | 'image-cleanup-incomplete'
+    | 'live-tail-off'
+    | 'log-incomplete';
   message: string;
   context: Readonly<Record<string, unknown>>;
 }

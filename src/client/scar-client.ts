@@ -230,12 +230,19 @@ export class ScarClient extends EventEmitter<ScarEvents> {
   }
 
   /**
-   * Reads a function's log: events in the order in which CloudWatch tells them, each once, none left out that arrives within
-   * 30 s of its neighbours.
+   * Reads a function's log, all of it or that of one invocation, of a result or of a map's run: events in the order in which
+   * CloudWatch tells them, each once, none left out that arrives within 30 s of its neighbours. A stream that ends is complete.
    *
-   * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError; the signal's reason
+   * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError (`log-cut` if the log is
+   * deleted meanwhile, or the report of an invocation that is over does not come for five minutes); the signal's reason
    * @example
-   * for await (const { message } of scar.streamLogs('gray', { requestId, follow: true })) console.log(message);
+   * for await (const { message } of scar.streamLogs('gray', { follow: true })) console.log(message);
+   * @example
+   * const run = scar.mapOverBucket('gray', { bucket: 'photos' });
+   * const log = scar.streamLogs('gray', { run });
+   * const logging = (async () => { for await (const { message } of log) console.log(message); })();
+   * for await (const item of run) console.log(item.key, item.status);
+   * await logging;
    */
   streamLogs(name: string, options?: StreamLogsOptions): LogStream {
     return streamLogs(this.#context, name, options);

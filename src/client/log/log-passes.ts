@@ -1,4 +1,5 @@
-import type { LogQuery, LogService, StoredLogEvent } from '../../aws/logs.js';
+import type { LogQuery, LogService } from '../../aws/logs.js';
+import { type LogEvent, LogReader } from './log-event.js';
 
 /**
  * How far a pass goes back before the newest event that is known: FilterLogEvents is eventually consistent, events come
@@ -6,17 +7,34 @@ import type { LogQuery, LogService, StoredLogEvent } from '../../aws/logs.js';
  */
 export const OVERLAP_MS = 30_000;
 
+/** Where a log is looked at again and again. */
+export interface PassSource {
+  /**
+   * One complete look, page by page. It may be left or fail in the middle: the next one brings what it did not.
+   * `undefined`: there is no such group.
+   */
+  pass(signal: AbortSignal): AsyncGenerator<LogEvent[] | undefined>;
+}
+
+/** How an invocation began or ended in a stream. */
+interface Change {
+  timestamp: number;
+  stream: string;
+  requestId: string | undefined;
+}
+
 /**
- * Passes over a log group that grows, each event once. A pass reads again what the last one read at its end, and knows
- * those events by their IDs; how far a pass got counts only when it is complete.
+ * Passes over a log group that grows. A pass begins a while before the newest event of the last one, so that events come
+ * repeatedly; how far a pass got counts only when it is complete. Each reads anew whose events they are: a START that comes late
+ * puts right what was read before it.
  */
-export class LogPasses {
+export class LogPasses implements PassSource {
   readonly #logs: LogService;
   readonly #group: string;
   readonly #query: LogQuery;
   readonly #now: () => number;
-  /** IDs of events that a later pass may meet again, with their times. */
-  readonly #seen = new Map<string, number>();
+  /** By stream: what was under way where the next pass begins. */
+  readonly #underWay = new Map<string, string>();
   /** Of all complete passes. */
   #newest = Number.NEGATIVE_INFINITY;
 
@@ -27,37 +45,38 @@ export class LogPasses {
     this.#now = now;
   }
 
-  /** What is new since the last pass, page by page; `undefined` if there is no such group. */
-  async *pass(signal: AbortSignal): AsyncGenerator<StoredLogEvent[] | undefined> {
+  /** Where the next pass begins, in ms since 1970. */
+  get since(): number {
+    const overlap = this.#newest - OVERLAP_MS;
+    return Math.max(0, this.#query.since ?? 0, overlap);
+  }
+
+  /** In ms since 1970, included. */
+  get until(): number {
+    return this.#query.until ?? Number.POSITIVE_INFINITY;
+  }
+
+  async *pass(signal: AbortSignal): AsyncGenerator<LogEvent[] | undefined> {
     // A time ahead of the clock must not hide what is written until then.
     let newest = this.#newest;
     const horizon = this.#now();
-    for await (const page of this.#logs.events(this.#group, { ...this.#query, since: this.#since() }, signal)) {
-      if (!page) {
-        yield undefined;
-        continue;
-      }
-      const fresh = page.filter((event) => !this.#seen.has(event.id));
-      for (const { id, timestamp } of fresh) {
-        this.#seen.set(id, timestamp);
+    const reader = new LogReader(this.#underWay);
+    const changes: Change[] = [];
+    const query = { ...this.#query, since: this.since || undefined };
+    for await (const page of this.#logs.events(this.#group, query, signal)) {
+      yield page?.map((stored) => {
+        const { timestamp, stream } = stored;
         newest = Math.max(newest, Math.min(timestamp, horizon));
-      }
-      yield fresh;
+        const event = reader.read(stored);
+        if (event.platform) changes.push({ timestamp, stream, requestId: reader.current(stream) });
+        return event;
+      });
     }
     this.#newest = newest;
-    this.#forget();
-  }
-
-  #since(): number | undefined {
-    const { since } = this.#query;
-    const overlap = this.#newest - OVERLAP_MS;
-    if (!Number.isFinite(overlap)) return since;
-    return Math.max(0, since ?? 0, overlap);
-  }
-
-  /** What no later pass asks for need not be known. */
-  #forget(): void {
-    const since = this.#since() ?? 0;
-    for (const [id, timestamp] of this.#seen) if (timestamp < since) this.#seen.delete(id);
+    for (const { timestamp, stream, requestId } of changes) {
+      if (timestamp >= this.since) continue;
+      if (requestId === undefined) this.#underWay.delete(stream);
+      else this.#underWay.set(stream, requestId);
+    }
   }
 }

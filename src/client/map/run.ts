@@ -117,6 +117,11 @@ export class MapRun<Own extends object = MappedObject>
     for (const { signal } of [this.#admitting, this.#work]) setMaxListeners(0, signal);
   }
 
+  /** Whether the loop over it has begun. */
+  get isIterated(): boolean {
+    return this.#iterated;
+  }
+
   /** The run in numbers: final after the loop, those so far before. */
   get summary(): MapSummary {
     return this.#tally.summary();

@@ -21,6 +21,8 @@ export interface Shape {
   readonly schema: NormalizedSchema;
   readonly members: readonly Member[];
   readonly payload: Member | undefined;
+  /** The member, if there is one, whose value is a stream of events: then they are all of the body. */
+  readonly events: Member | undefined;
   /** Whether some member travels in a document of its own, beside those in headers, path and query. */
   readonly hasDocument: boolean;
 }
@@ -91,6 +93,7 @@ function describeShape(reference: SchemaReference): Shape {
     schema,
     members,
     payload: members.find((member) => member.location === 'payload'),
+    events: members.find((member) => member.schema.isUnionSchema() && member.schema.isStreaming()),
     hasDocument: members.some((member) => member.location === 'body'),
   };
 }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { DocumentCodec } from './codec.js';
+import { EVENT_STREAM_TYPE, eventStreamBody } from './event-stream.js';
 import { describeError, type Member, type Shape } from './model.js';
 import { type Protocol, RawReply, type Schemas, type ServiceError } from './service.js';
 
@@ -18,6 +19,11 @@ export function serialiseOutput(shape: Shape, output: object, status: number, co
   const values = output as Record<string, unknown>;
   const bound = bindHeaders(shape, values);
   const reply = { status: bound.status ?? status, headers: bound.headers };
+  if (shape.events) {
+    reply.headers['content-type'] = EVENT_STREAM_TYPE;
+    const events = values[shape.events.name] as AsyncIterable<object>;
+    return { ...reply, body: eventStreamBody(shape, shape.events, events, codec) };
+  }
   if (shape.payload) return { ...reply, body: serialisePayload(shape.payload, values, reply.headers, codec) };
   // JSON services answer `{}` to an operation without output, but not with a status that forbids a body.
   const empty = codec.contentType === 'application/xml' ? !shape.hasDocument : reply.status === 204;

@@ -24,7 +24,7 @@ export interface Service {
 
 /**
  * One operation. Its input has the shape of the SDK command's input (a streaming payload is a Readable), its result the
- * shape of the command's output (a payload may be a Readable, a Buffer or a string).
+ * shape of the command's output (a payload may be a Readable, a Buffer or a string; a stream of events is an AsyncIterable).
  */
 // biome-ignore lint/suspicious/noExplicitAny: the schemas check inputs at run time; each operation declares the SDK's types
 export type Operation = (input: any, context: OperationContext) => Promise<object> | object;

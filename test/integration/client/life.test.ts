@@ -13,7 +13,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LogEvent, MapItem, ProgressEvent, ScarClient } from '../../../src/index.js';
+import type { LogEvent, MapItem, ProgressEvent, ScarClient, WarningEvent } from '../../../src/index.js';
 import { removeTree } from '../../../src/util/remove-tree.js';
 import { built } from '../../support/built.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
@@ -285,6 +285,62 @@ describe.skipIf(busyboxMissing)('a map on the engine', () => {
     for (let n = 0; n < 10; n++) await scar.invoke('many', { script: { inline: `echo line ${n}a; echo line ${n}b` } });
     await following;
     expect(lines.toSorted()).toEqual(Array.from({ length: 10 }, (_, n) => [`line ${n}a`, `line ${n}b`]).flat());
+  });
+
+  it('has Live Tail bring lines before a pass is due, and tells none twice', async () => {
+    const warnings: string[] = [];
+    const warn = ({ message }: WarningEvent) => void warnings.push(message);
+    scar.on('warning', warn);
+    // No pass would come within the minute.
+    const log = scar.streamLogs('many', { follow: true, since: Date.now(), pollIntervalMs: 60_000 });
+    const told: string[] = [];
+    const following = (async () => {
+      for await (const { message, eventId } of log) {
+        if (!message.startsWith('tailed ')) continue;
+        told.push(message);
+        // Only Live Tail's events have none.
+        if (eventId === undefined) return;
+      }
+    })();
+    for (let n = 0, over = false; !over; n++) {
+      await scar.invoke('many', { script: { inline: `echo tailed ${n}` } });
+      over = await Promise.race([following.then(() => true), sleep(300, false)]);
+    }
+    scar.off('warning', warn);
+    expect(new Set(told).size).toBe(told.length);
+    expect(warnings).toEqual([]);
+  });
+
+  it('reads the log of a result, and those of a map while its loop goes on', async () => {
+    const result = await scar.invoke('many', { script: { inline: 'echo of a result' } });
+    const alone: string[] = [];
+    for await (const { message, requestId } of scar.streamLogs('many', { item: result })) {
+      expect(requestId).toBe(result.requestId);
+      alone.push(message);
+    }
+    expect(alone).toEqual(result.logs.replace(/\n$/, '').split('\n'));
+
+    for (let n = 0; n < 6; n++) await put(`logged/${n}`, `${n}`);
+    const run = scar.mapOverBucket('many', {
+      bucket: 'files',
+      prefix: 'logged/',
+      script: { inline: 'echo "$STORAGE_OBJECT_KEY"' },
+      output: [],
+    });
+    const events: LogEvent[] = [];
+    const logging = (async () => {
+      for await (const event of scar.streamLogs('many', { run, pollIntervalMs: 100 })) events.push(event);
+    })();
+    const items: MapItem[] = [];
+    for await (const item of run) items.push(item);
+    await logging;
+    expect(items).toHaveLength(6);
+    for (const { key, requestId, logs } of items) {
+      const own = events.filter((event) => event.requestId === requestId).map(({ message }) => message);
+      expect(own).toEqual(logs.replace(/\n$/, '').split('\n'));
+      expect(own).toContain(key);
+    }
+    expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(events.length);
   });
 
   it('runs on its own when an object comes into the bucket, until the trigger is taken away', async () => {

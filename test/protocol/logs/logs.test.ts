@@ -17,7 +17,6 @@ import {
   PutLogEventsCommand,
   PutRetentionPolicyCommand,
   paginateFilterLogEvents,
-  StartLiveTailCommand,
   TagResourceCommand,
   UntagResourceCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
@@ -347,19 +346,4 @@ it('keeps everything for the next engine, but for what was half-written', async 
   await stop();
   await removeTree(dataDir);
   await start();
-});
-
-it('refuses Live Tail by name', async () => {
-  const command = new StartLiveTailCommand({
-    logGroupIdentifiers: ['arn:aws:logs:us-east-1:000000000000:log-group:x'],
-  });
-  const local = new CloudWatchLogsClient({
-    endpoint: engine.endpoint,
-    region: engine.region,
-    credentials: { accessKeyId: engine.accessKeyId, secretAccessKey: engine.secretAccessKey },
-    disableHostPrefix: true,
-    maxAttempts: 1,
-  });
-  await expect(local.send(command)).rejects.toMatchObject({ message: expect.stringContaining('StartLiveTail') });
-  local.destroy();
 });

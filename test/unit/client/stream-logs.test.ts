@@ -1,78 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
-import { describe, expect, it } from 'vitest';
-import type { LogEvent } from '../../../src/client/log/log-event.js';
-import type { LogStream } from '../../../src/client/log/log-stream.js';
-import { type StreamLogsOptions, streamLogs } from '../../../src/client/stream-logs.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { streamLogs } from '../../../src/client/stream-logs.js';
 import { ScarError } from '../../../src/errors.js';
-import { awsError, functionArn, mockedContext } from './fixtures.js';
-
-interface Written {
-  id: string;
-  timestamp: number;
-  message: string;
-  stream?: string;
-  /** The pass from which on CloudWatch tells it. Default 0: from the first. */
-  visible?: number;
-}
-
-/** A log group that tells its events as CloudWatch does: by time, in pages, some of them late, some pages empty. */
-function logGroup(events: Written[], { pageSize = 100 } = {}) {
-  const aws = mockedContext();
-  const state = { pass: -1 };
-  aws.lambda.on(GetFunctionConfigurationCommand).resolves({ FunctionName: 'gray', FunctionArn: functionArn('gray') });
-  aws.logs.on(FilterLogEventsCommand).callsFake(async (input) => {
-    if (input.nextToken === undefined) state.pass++;
-    const matching = events
-      .filter(({ visible = 0 }) => visible <= state.pass)
-      .filter(
-        ({ timestamp }) =>
-          timestamp >= (input.startTime ?? 0) && timestamp <= (input.endTime ?? Number.POSITIVE_INFINITY),
-      )
-      .filter(({ stream = 's' }) => input.logStreamNames?.includes(stream) ?? true)
-      .filter(({ message }) => message.includes((input.filterPattern ?? '').replace(/^"|"$/g, '')))
-      .toSorted((a, b) => a.timestamp - b.timestamp);
-    const from = Number(input.nextToken ?? 0);
-    const to = from + pageSize;
-    return {
-      events: matching.slice(from, to).map(({ id, timestamp, message, stream = 's' }) => ({
-        eventId: id,
-        timestamp,
-        message,
-        logStreamName: stream,
-      })),
-      ...(to < matching.length && { nextToken: String(to) }),
-    };
-  });
-  const read = (options?: StreamLogsOptions) => streamLogs(aws.context, 'gray', options);
-  const requests = () => aws.logs.commandCalls(FilterLogEventsCommand).map((call) => call.args[0].input);
-  return { ...aws, events, state, read, requests };
-}
-
-async function collect(stream: LogStream): Promise<LogEvent[]> {
-  const events: LogEvent[] = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
-
-/** The first `count` events of a stream that goes on. */
-async function take(stream: LogStream, count: number): Promise<LogEvent[]> {
-  const events: LogEvent[] = [];
-  for await (const event of stream) {
-    events.push(event);
-    if (events.length === count) break;
-  }
-  return events;
-}
-
-const invocation = (requestId: string, from: number, stream: string, visible = 0): Written[] =>
-  [
-    `START RequestId: ${requestId} Version: $LATEST\n`,
-    `hello from ${requestId}\n`,
-    `END RequestId: ${requestId}\n`,
-    `REPORT RequestId: ${requestId}\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB\tMax Memory Used: 40 MB\tInit Duration: 99.10 ms\t\n`,
-  ].map((message, n) => ({ id: `${requestId}-${n}`, timestamp: from + n, message, stream, visible }));
+import { awsError } from './fixtures.js';
+import { collect, invocation, logGroup, take, type Written } from './log-group.js';
 
 describe('streamLogs', () => {
   it('tells every event of every page once, with its invocation and its report', async () => {
@@ -124,8 +57,8 @@ describe('streamLogs', () => {
       { id: '1', timestamp: 1, message: 'a' },
       { id: '2', timestamp: 2, message: 'b', visible: 3 },
     ]);
-    await take(endless.read({ follow: true, pollIntervalMs: 250 }), 2);
-    expect(endless.slept).toEqual([250, 250, 250]);
+    await take(endless.read({ follow: true, pollIntervalMs: 250, liveTail: 'never' }), 2);
+    expect(endless.slept, 'longer while there is nothing').toEqual([250, 250, 375]);
     expect(slept, '`until` has passed long ago: one pass is complete').toEqual([]);
   });
 
@@ -212,10 +145,7 @@ describe('streamLogs of one invocation', () => {
     ]);
     const events = await collect(read({ requestId: 'b' }));
     expect(events.map(({ eventId }) => eventId)).toEqual(['b-0', 'b-1', 'b-2', 'b-3']);
-    expect(requests()).toMatchObject([
-      { filterPattern: '"START RequestId: b"' },
-      { logStreamNames: ['s1'], startTime: 20 },
-    ]);
+    expect(requests()).toMatchObject([{ filterPattern: '"b"' }, { logStreamNames: ['s1'], startTime: 20 }]);
   });
 
   it('ends when the log has nothing of it', async () => {
@@ -234,7 +164,125 @@ describe('streamLogs of one invocation', () => {
     ] as Written[];
     const { read } = logGroup(written);
     const events = await collect(read({ requestId: 'a', follow: true }));
-    expect(events.map(({ eventId }) => eventId).toSorted()).toEqual(['a-0', 'a-1', 'a-2', 'a-3']);
+    expect(events.map(({ eventId }) => eventId).toSorted()).toEqual(['a-0', 'a-1', 'a-2', 'a-3', 'late']);
+  });
+});
+
+describe('streamLogs of one result', () => {
+  const tailOf = (written: readonly Written[]) => written.map(({ message }) => message).join('');
+  const itemOf = (requestId: string, written: readonly Written[]) => ({
+    requestId,
+    environmentId: 's1',
+    logs: tailOf(written),
+  });
+
+  it('searches its environment alone, and ends when all lines of its tail have come', async () => {
+    const written = invocation('b', 20, 's1');
+    const { read, requests } = logGroup([...invocation('a', 10, 's1'), ...written, ...invocation('c', 20, 's2')]);
+    const events = await collect(read({ item: itemOf('b', written) }));
+    expect(events.map(({ eventId }) => eventId)).toEqual(['b-0', 'b-1', 'b-2', 'b-3']);
+    expect(requests(), 'no pass more than is needed').toMatchObject([
+      { filterPattern: '"b"', logStreamNames: ['s1'] },
+      { logStreamNames: ['s1'], startTime: 20 },
+    ]);
+  });
+
+  it('does not end before the lines of its tail have come, though the report has', async () => {
+    const written = invocation('b', 20, 's1');
+    (written[1] as Written).visible = 9;
+    const { read } = logGroup(written);
+    const events = await collect(read({ item: itemOf('b', written) }));
+    expect(events.map(({ eventId }) => eventId)).toEqual(['b-0', 'b-2', 'b-3', 'b-1']);
+  });
+
+  it('takes what a tail that was cut does not show from one more pass', async () => {
+    const written = invocation('b', 20, 's1');
+    (written[1] as Written).visible = 2;
+    const { read, requests } = logGroup(written);
+    const item = { requestId: 'b', environmentId: '', logs: tailOf(written).slice(-250) };
+    expect(await collect(read({ item }))).toHaveLength(4);
+    expect(requests()).toHaveLength(3);
+    expect(requests()[0]).toMatchObject({ logStreamNames: undefined });
+  });
+
+  it('has nothing to tell of what never ran', async () => {
+    const { read, requests } = logGroup([]);
+    expect(await collect(read({ item: { requestId: '', environmentId: '', logs: '' } }))).toEqual([]);
+    expect(requests()).toEqual([]);
+  });
+
+  describe('whose log does not come', () => {
+    afterEach(() => void vi.useRealTimers());
+    /** Lets a minute pass with every wait. */
+    function minutesPass({ context }: Pick<ReturnType<typeof logGroup>, 'context'>) {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      const { sleep } = context;
+      return {
+        ...context,
+        sleep: async (ms: number, signal?: AbortSignal) => {
+          vi.setSystemTime(Date.now() + 60_000);
+          await sleep(ms, signal);
+        },
+      };
+    }
+
+    it.each([
+      ['at all', []],
+      ['to its end', invocation('b', 20, 's1').slice(0, 3)],
+    ])('%s: throws after minutes, and says what to look at', async (_, written) => {
+      const group = logGroup(written);
+      const item = itemOf('b', invocation('b', 20, 's1'));
+      const reading = collect(streamLogs(minutesPass(group), 'gray', { item }));
+      await expect(reading).rejects.toThrow(/did not come to its end in 5 minutes.*logs:PutLogEvents/);
+      await expect(reading).rejects.toMatchObject({ code: 'log-cut', context: { requestId: 'b' } });
+    });
+
+    it('but for lines that only its tail has: ends, and tells how many', async () => {
+      const written = invocation('b', 20, 's1');
+      const group = logGroup(written.filter((_, n) => n !== 1));
+      const item = itemOf('b', written);
+      expect(await collect(streamLogs(minutesPass(group), 'gray', { item }))).toHaveLength(3);
+      expect(group.told.warning).toMatchObject([{ code: 'log-incomplete', context: { requestId: 'b', missing: 1 } }]);
+    });
+  });
+});
+
+describe('a log that is cut', () => {
+  const lines = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ id: `${n}`, timestamp: n, message: 'x' }));
+
+  it.each([
+    ['while it is followed', true, undefined],
+    ['in the middle of a pass', false, 'next'],
+  ])('throws when its group is deleted %s', async (_, follow, nextToken) => {
+    const { read, logs } = logGroup([]);
+    const events = [{ eventId: '1', timestamp: 1, message: 'x', logStreamName: 's' }];
+    logs.on(FilterLogEventsCommand).resolvesOnce({ events, nextToken }).rejects(awsError('ResourceNotFoundException'));
+    const message = expect.stringMatching(/was deleted while it was read/);
+    await expect(collect(read({ follow }))).rejects.toMatchObject({ code: 'log-cut', message });
+  });
+
+  it.each([true, false])('begins the pass again when its token has expired: follow %s', async (follow) => {
+    const { context, logs } = logGroup([]);
+    const events = lines(6).map(({ id, ...event }) => ({ ...event, eventId: id, logStreamName: 's' }));
+    let calls = 0;
+    logs.on(FilterLogEventsCommand).callsFake(async ({ nextToken }) => {
+      if (++calls === 2) throw awsError('InvalidParameterException', 'The specified nextToken is invalid.');
+      return nextToken ? { events: events.slice(3) } : { events: events.slice(0, 3), nextToken: 'next' };
+    });
+    const told = await take(streamLogs(context, 'gray', { follow, liveTail: 'never' }), 6);
+    expect(told.map(({ eventId }) => eventId)).toEqual(['0', '1', '2', '3', '4', '5']);
+    expect(calls).toBe(4);
+  });
+
+  it('goes on after answers of 5xx, more and more slowly, and throws when they do not end', async () => {
+    const { context, logs, slept, told } = logGroup([]);
+    logs.on(FilterLogEventsCommand).rejects(awsError('ServiceUnavailableException', 'down', {}, 503));
+    const reading = collect(streamLogs(context, 'gray', { follow: true, liveTail: 'never' }));
+    await expect(reading).rejects.toMatchObject({ code: 'service', retryable: true });
+    // Twice as long each time, and 10 s at most; the test's random number is 0.5.
+    expect(slept).toEqual([2_000, 4_000, 8_000, 10_000, 10_000, 10_000, 10_000, 10_000]);
+    expect(told.retry.map(({ attempt }) => attempt)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
   });
 });
 
@@ -327,7 +375,15 @@ describe('the iterator of streamLogs', () => {
     ['polling without a pause', { pollIntervalMs: 0 }, /^pollIntervalMs must be an integer from 100 to 60000/],
     ['follow as a word', { follow: 'yes' }, /^follow must be true or false/],
   ];
-  it.each(bad)('refuses %s at once', (_, options, message) => {
+  const item = { requestId: 'a', environmentId: 's', logs: '' };
+  const others: [string, Record<string, unknown>, RegExp][] = [
+    ['two selections', { requestId: 'a', item }, /^item must not come with requestId/],
+    ['an item that is none', { item: { key: 'x' } }, /^item must be the result of an invocation/],
+    ['a run that is none', { run: {} }, /^run must be what mapOverBucket returned/],
+    ['a filter of an item', { item, filter: 'x' }, /^filter must not come with item/],
+    ['another Live Tail', { liveTail: true }, /^liveTail must be 'auto' or 'never'/],
+  ];
+  it.each([...bad, ...others])('refuses %s at once', (_, options, message) => {
     expect(() => logGroup([]).read(options)).toThrow(message);
   });
 });

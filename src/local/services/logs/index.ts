@@ -12,6 +12,7 @@ import {
   tagResource,
   untagResource,
 } from './operations/groups.js';
+import { startLiveTail } from './operations/live-tail.js';
 import { createLogStream, deleteLogStream, describeLogStreams } from './operations/streams.js';
 
 /** The engine's CloudWatch Logs. */
@@ -57,6 +58,7 @@ function createService(store: LogStore): Service {
       PutLogEvents: bind(putLogEvents),
       GetLogEvents: bind(getLogEvents),
       FilterLogEvents: bind(filterLogEvents),
+      StartLiveTail: bind(startLiveTail),
     },
   };
 }

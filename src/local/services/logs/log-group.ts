@@ -22,6 +22,12 @@ export interface LogStream {
   lastIngestion?: number;
 }
 
+/** What was just appended to a stream. */
+export type AppendedEvents = readonly { readonly timestamp: number; readonly message: string }[];
+
+/** Hears of what is appended, as it is. */
+export type GroupWatcher = (streamName: string, ingestionTime: number, events: AppendedEvents) => void;
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** One log group: its facts, its streams and the file of their events. */
@@ -31,6 +37,7 @@ export class LogGroup {
   #file: GroupFile | undefined;
   readonly #streams = new Map<string, LogStream>();
   readonly #names = new Map<number, LogStream>();
+  readonly #watchers = new Set<GroupWatcher>();
   #nextId = 0;
 
   /** @param path - of its files, without their suffixes */
@@ -94,10 +101,17 @@ export class LogGroup {
     this.#forget(stream.id);
   }
 
-  append(stream: LogStream, events: readonly { timestamp: number; message: string }[]): void {
+  append(stream: LogStream, events: AppendedEvents): void {
     const ingestionTime = Date.now();
     this.file.append(stream.id, ingestionTime, events);
     for (const { timestamp } of events) this.#note({ streamId: stream.id, timestamp, ingestionTime });
+    for (const watcher of this.#watchers) watcher(stream.name, ingestionTime, events);
+  }
+
+  /** Returns the way to end it. */
+  watch(watcher: GroupWatcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   /** The query without what retention has let go, and without deleted streams. */

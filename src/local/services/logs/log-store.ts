@@ -10,6 +10,8 @@ const FACTS = '.json';
 
 /** All log groups of a folder, and the sink for the output of environments. */
 export class LogStore implements LogSink {
+  /** Live Tail sessions that are open. */
+  liveTails = 0;
   readonly #folder: string;
   readonly #groups = new Map<string, LogGroup>();
   readonly #onError: (error: unknown) => void;
