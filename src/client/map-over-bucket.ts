@@ -124,7 +124,12 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
   flow.atOnce = concurrency;
   tally.runsWith(facts, concurrency);
   const signals = new SignalFan(signal, concurrency);
-  const admission = new Admission(concurrency, signal, () => tally.throttled());
+  const limits = {
+    attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
+    throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
+  };
+  const { throttleMs } = limits;
+  const admission = new Admission(context, concurrency, { throttleMs, signal, onThrottle: () => tally.throttled() });
   run.whenConcurrencyChanges(async (wanted) => {
     const changed = await allowedConcurrency(context, name, wanted, run.warn, signal);
     signals.growTo(changed);
@@ -142,10 +147,7 @@ async function prepare(context: ClientContext, name: string, options: MapOptions
     scar,
     signals,
     admission,
-    limits: {
-      attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
-      throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
-    },
+    limits,
     failures: options.retry?.failures,
     completion: options.completion,
   };
