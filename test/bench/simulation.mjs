@@ -6,12 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundle } from './lib/bundle.mjs';
-import { figure, printTable } from './lib/figures.mjs';
+import { printTable } from './lib/figures.mjs';
 
 const usual = 1_000_000;
 const items = Number(process.env.SCAR_SIMULATION_ITEMS ?? usual);
 const size = { items, concurrency: 10_000, seed: 1 };
 const targetOfBest = 1.05;
+
+/** @param {number} value @param {number} after - the point */
+const digits = (value, after) => Number(value.toFixed(after));
 
 const work = mkdtempSync(join(tmpdir(), 'scar-bench-simulation-'));
 try {
@@ -33,7 +36,7 @@ try {
       'cold starts',
     ],
     ...all.map(({ name, bestMs, lowerBoundMs, ms, throttles, coldStarts }) => [
-      ...[name, figure(bestMs / 1_000), figure(ms / 1_000), figure(ms / bestMs), figure(ms / lowerBoundMs)],
+      ...[name, digits(bestMs / 1_000, 1), digits(ms / 1_000, 1), digits(ms / bestMs, 3), digits(ms / lowerBoundMs, 3)],
       ...[throttles, coldStarts],
     ]),
   ]);
