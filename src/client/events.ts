@@ -55,7 +55,7 @@ export interface RetryEvent {
   doing: string;
   /** Which attempt comes next, from 2. */
   attempt: number;
-  /** When it comes, in ms from now. */
+  /** When it comes, in ms from now; of a map's throttled invocations the least, as they wait for their turn. */
   delayMs: number;
   /** What failed. */
   error: ScarError;

@@ -118,13 +118,19 @@ export interface RetryLimits {
 
 export const DEFAULT_RETRY_LIMITS: RetryLimits = { attempts: 4, throttleMs: 15 * 60_000 };
 
-/** Decides when a request may be on its way: see `map/admission.ts`. */
+/** Decides when a request may be on its way, and so how long a throttled one waits: see `map/admission.ts`. */
 export interface Gate {
-  enter(): Promise<void> | undefined;
-  leave(outcome: 'answered' | 'throttled' | 'failed'): void;
+  /**
+   * A wait for the request's turn; undefined if it may go. Rejects with the signal's reason, or with a throttle on which to give up.
+   *
+   * @param again - whether Lambda has refused it before
+   */
+  enter(again: boolean): Promise<void> | undefined;
+  /** A request is no longer on its way: it ran, or may have. */
+  leave(): void;
+  /** One that Lambda refused is no longer on its way; `tookMs` from sending to refusal. */
+  refuse(error: ScarError, tookMs: number): void;
 }
-
-const OPEN: Gate = { enter: () => undefined, leave: () => {} };
 
 /** What came of sending: an answer, or the error that was given up on. */
 export type Sent = ({ raw: RawInvocation } | { error: ScarError }) & {
@@ -137,6 +143,8 @@ export type Sent = ({ raw: RawInvocation } | { error: ScarError }) & {
  * Sends one invocation until it is answered. The only place that repeats an invocation: throttles (nothing ran) up to a sum
  * of waits; broken connections and 5xx (it may have run: at least once, not exactly once) up to a number of attempts.
  * Anything else is given up at once. Throws only the signal's reason.
+ *
+ * @param gate - which many requests share; one that goes alone backs off by itself
  */
 export async function sendInvocation(
   context: ClientContext,
@@ -144,41 +152,57 @@ export async function sendInvocation(
   payload: string,
   signal: AbortSignal,
   limits: RetryLimits = DEFAULT_RETRY_LIMITS,
-  gate: Gate = OPEN,
+  gate?: Gate,
 ): Promise<Sent> {
   let breaks = 0;
   let throttles = 0;
   let throttledMs = 0;
+  let throttled = false;
   for (let attempts = 1; ; attempts++) {
-    const turn = gate.enter();
-    if (turn) await turn;
+    const turn = gate?.enter(throttled);
+    if (turn) {
+      const since = context.now();
+      try {
+        await turn;
+      } catch (thrown) {
+        if (!isThrottle(thrown)) throw thrown;
+        return { error: thrown, attempts: attempts - 1, throttles };
+      }
+      if (throttled) throttledMs += context.now() - since;
+    }
+    const sentAt = context.now();
     let error: ScarError;
     try {
       const raw = limits.queued
         ? await context.functions.enqueue(functionName, payload, signal)
         : await context.functions.invoke(functionName, payload, ANSWER_TIMEOUT_MS, signal);
-      gate.leave('answered');
+      gate?.leave();
       return { raw, attempts, throttles };
     } catch (thrown) {
-      const throttled = thrown instanceof ScarError && thrown.code === 'throttled';
-      gate.leave(throttled ? 'throttled' : 'failed');
+      throttled = isThrottle(thrown);
+      if (isThrottle(thrown)) gate?.refuse(thrown, context.now() - sentAt);
+      else gate?.leave();
       signal.throwIfAborted();
       if (!(thrown instanceof ScarError)) throw thrown;
       error = thrown;
     }
     let delayMs: number;
-    if (error.code === 'throttled') {
+    if (throttled) {
       throttles++;
-      delayMs = Math.max(jittered(context, throttles), retryAfterMs(error));
+      delayMs = Math.max(gate ? 0 : jittered(context, throttles), retryAfterMs(error));
       throttledMs += delayMs;
-      if (throttledMs > limits.throttleMs) return { error, attempts, throttles };
+      if (throttledMs >= limits.throttleMs) return { error, attempts, throttles };
     } else {
       if (!error.retryable || ++breaks >= limits.attempts) return { error, attempts, throttles };
       delayMs = jittered(context, breaks);
     }
     context.notify.retry({ doing: `invoke ${functionName}`, attempt: attempts + 1, delayMs, error });
-    await context.sleep(delayMs, signal);
+    if (delayMs > 0) await context.sleep(delayMs, signal);
   }
+}
+
+function isThrottle(error: unknown): error is ScarError {
+  return error instanceof ScarError && error.code === 'throttled';
 }
 
 function jittered({ random }: ClientContext, exponent: number): number {

@@ -1,86 +1,128 @@
+import type { ScarError } from '../../errors.js';
+import { Fifo } from '../../util/fifo.js';
+import type { ClientContext } from '../context.js';
 import type { Gate } from '../invocation.js';
+import { Capacity, LEAST_FEEDBACK_MS } from './capacity.js';
 
-/** What is left of the limit after a throttle. */
-const DECREASE = 0.7;
+export interface AdmissionOptions {
+  /** While Lambda refuses everything for so long and nothing runs, what waits for as long is given up. */
+  throttleMs: number;
+  signal: AbortSignal;
+  onThrottle?: () => void;
+}
 
-/** What a limit that was lowered gains in one round, that is while as many answers come as it lets through. */
-const INCREASE_PER_ROUND = 1 / 20;
+interface Waiting {
+  since: number;
+  resolve(): void;
+  reject(reason: unknown): void;
+}
 
-/**
- * Admits requests up to a limit that follows what Lambda takes: additive increase, multiplicative decrease, as TCP does
- * it (https://www.rfc-editor.org/rfc/rfc5681). Throttles of requests that were on their way when it was last lowered
- * count once: they tell of the same moment.
- */
+/** Admits requests up to a cap and to what Lambda takes ({@link Capacity}): those that it has refused before go first. */
 export class Admission implements Gate {
-  #cap: number;
-  #limit: number;
-  #onTheWay = 0;
-  /** Requests still out that were sent before the last decrease. */
-  #sentBefore = 0;
-  #waiting: { resolve(): void; reject(reason: unknown): void }[] = [];
+  readonly #context: Pick<ClientContext, 'now' | 'sleep'>;
   readonly #signal: AbortSignal;
-
+  readonly #throttleMs: number;
   readonly #onThrottle: () => void;
+  readonly #capacity: Capacity;
+  readonly #refused = new Fifo<Waiting>();
+  readonly #waiting = new Fifo<Waiting>();
+  #cap: number;
+  #onTheWay = 0;
+  /** Whether a look at the queues is due. */
+  #timed = false;
+  /** Since when Lambda refuses everything and nothing runs. */
+  #shutSince: number | undefined;
 
-  constructor(cap: number, signal: AbortSignal, onThrottle: () => void = () => {}) {
+  /** @param cap - the most requests that may be on their way */
+  constructor(context: Pick<ClientContext, 'now' | 'sleep'>, cap: number, options: AdmissionOptions) {
+    this.#context = context;
     this.#cap = cap;
-    this.#limit = cap;
-    this.#signal = signal;
-    this.#onThrottle = onThrottle;
-    signal.addEventListener('abort', () => this.#refuseAll(), { once: true });
+    this.#throttleMs = options.throttleMs;
+    this.#signal = options.signal;
+    this.#onThrottle = options.onThrottle ?? (() => {});
+    this.#capacity = new Capacity(context.now());
+    this.#signal.addEventListener('abort', () => this.#reject(() => true, this.#signal.reason), { once: true });
   }
 
   /** How many may be on their way now. */
   get limit(): number {
-    return Math.max(1, Math.floor(this.#limit));
+    return Math.min(this.#cap, this.#capacity.limit);
   }
 
   get onTheWay(): number {
     return this.#onTheWay;
   }
 
-  /** Another cap from now on. A limit that throttles have lowered finds its way up from where it is. */
+  /** Another cap from now on. */
   capAt(cap: number): void {
-    const wasLowered = this.#limit < this.#cap;
-    this.#limit = wasLowered ? Math.min(this.#limit, cap) : cap;
     this.#cap = cap;
     this.#admit();
   }
 
-  enter(): Promise<void> | undefined {
+  enter(again = false): Promise<void> | undefined {
     this.#signal.throwIfAborted();
-    if (this.#onTheWay < this.limit) {
+    if (this.#waiters === 0 && this.#onTheWay < this.limit) {
       this.#onTheWay++;
       return undefined;
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      (again ? this.#refused : this.#waiting).push({ since: this.#context.now(), resolve, reject });
+      this.#admit();
     });
   }
 
-  leave(outcome: 'answered' | 'throttled' | 'failed'): void {
+  leave(): void {
     this.#onTheWay--;
-    if (outcome === 'throttled') this.#onThrottle();
-    const sentBefore = this.#sentBefore > 0;
-    if (sentBefore) this.#sentBefore--;
-    if (outcome === 'throttled' && !sentBefore) {
-      // What was really on its way is the measure: a limit far above it would have to fall many times.
-      this.#limit = Math.max(1, Math.min(this.#limit, this.#onTheWay + 1) * DECREASE);
-      this.#sentBefore = this.#onTheWay;
-    } else if (outcome === 'answered' && this.#limit < this.#cap) {
-      this.#limit = Math.min(this.#cap, this.#limit + Math.max(1, this.#cap * INCREASE_PER_ROUND) / this.#limit);
+    this.#shutSince = undefined;
+    this.#admit();
+  }
+
+  refuse(error: ScarError, tookMs: number): void {
+    this.#onTheWay--;
+    this.#onThrottle();
+    const now = this.#context.now();
+    this.#capacity.throttled(this.#onTheWay, tookMs, now);
+    this.#shutSince = this.#onTheWay > 0 ? undefined : (this.#shutSince ?? now);
+    if (this.#shutSince !== undefined && now - this.#shutSince >= this.#throttleMs) {
+      this.#reject(({ since }) => now - since >= this.#throttleMs, error);
     }
     this.#admit();
   }
 
+  get #waiters(): number {
+    return this.#refused.length + this.#waiting.length;
+  }
+
   #admit(): void {
-    while (this.#waiting.length > 0 && this.#onTheWay < this.limit) {
-      this.#onTheWay++;
-      this.#waiting.shift()?.resolve();
+    while (this.#waiters > 0 && this.#onTheWay < this.#cap) {
+      if (this.#onTheWay < this.#capacity.limit) {
+        this.#onTheWay++;
+        (this.#refused.shift() ?? this.#waiting.shift())?.resolve();
+        continue;
+      }
+      const now = this.#context.now();
+      if (this.#capacity.raise(this.#cap, now)) continue;
+      this.#lookIn(this.#capacity.raiseIn(now));
+      return;
     }
   }
 
-  #refuseAll(): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#signal.reason);
+  /** Looks again when it is time to raise the limit, which is never sooner than a look that is due already. */
+  #lookIn(ms: number): void {
+    if (this.#timed) return;
+    this.#timed = true;
+    this.#context.sleep(Math.min(Math.max(1, Math.ceil(ms)), LEAST_FEEDBACK_MS), this.#signal).then(
+      () => {
+        this.#timed = false;
+        this.#admit();
+      },
+      () => {},
+    );
+  }
+
+  #reject(which: (waiting: Waiting) => boolean, reason: unknown): void {
+    for (const queue of [this.#refused, this.#waiting]) {
+      for (let first = queue.first; first && which(first); first = queue.first) queue.shift()?.reject(reason);
+    }
   }
 }

@@ -1,3 +1,5 @@
+import { Fifo } from '../../util/fifo.js';
+
 /**
  * Tasks that run side by side, a bounded number at a time, and whose results wait in a bounded buffer until they are taken.
  *
@@ -7,13 +9,11 @@
 export class Flow<T> {
   #atOnce = 0;
   #ordered: boolean;
-  readonly #ready: T[] = [];
+  readonly #ready = new Fifo<T>();
   /** Results that are ready before others whose turn comes first, by their tasks' numbers. */
   readonly #early = new Map<number, T>();
   #added = 0;
   #next = 0;
-  /** Takes from the front of `ready` without moving the rest. */
-  #taken = 0;
   readonly #takers: { resolve(result: IteratorResult<T, undefined>): void; reject(error: unknown): void }[] = [];
   #active = 0;
   #ended = false;
@@ -53,7 +53,7 @@ export class Flow<T> {
 
   /** Results that nobody has taken. */
   get buffered(): number {
-    return this.#ready.length - this.#taken + this.#early.size;
+    return this.#ready.length + this.#early.size;
   }
 
   /** A wait for room, after which to ask again; undefined if a task may start. Throws the failure. */
@@ -106,9 +106,8 @@ export class Flow<T> {
 
   take(): Promise<IteratorResult<T, undefined>> {
     if (this.#failure) return Promise.reject(this.#failure.error);
-    const value = this.#ready[this.#taken];
-    if (this.#taken < this.#ready.length) {
-      this.#drop();
+    if (this.#ready.length > 0) {
+      const value = this.#ready.shift();
       this.#wakeIfRoom();
       return Promise.resolve({ done: false, value: value as T });
     }
@@ -157,13 +156,6 @@ export class Flow<T> {
     const taker = this.#takers.shift();
     if (taker) taker.resolve({ done: false, value });
     else this.#ready.push(value);
-  }
-
-  #drop(): void {
-    this.#taken++;
-    if (this.#taken < 1024 && this.#taken < this.#ready.length) return;
-    this.#ready.splice(0, this.#taken);
-    this.#taken = 0;
   }
 
   #finishTakers(): void {

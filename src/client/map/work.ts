@@ -65,7 +65,13 @@ export async function prepareWork<Own extends object>(
   flow.atOnce = queue ? (options.queueLimit ?? DEFAULT_QUEUE_LIMIT) : concurrency;
   tally.runsWith(facts, concurrency);
   const signals = new SignalFan(run.signal, concurrency);
-  const admission = new Admission(concurrency, admitting, () => tally.throttled());
+  const limits = {
+    attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
+    throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
+  };
+  const { throttleMs } = limits;
+  const onThrottle = () => tally.throttled();
+  const admission = new Admission(context, concurrency, { throttleMs, signal: admitting, onThrottle });
   run.whenConcurrencyChanges(async (wanted) => {
     const changed = await allowedConcurrency(context, functionName, wanted, run.warn, admitting);
     signals.growTo(changed);
@@ -83,10 +89,7 @@ export async function prepareWork<Own extends object>(
     scar: { ...scar, ...(results && { results }) },
     signals,
     admission,
-    limits: {
-      attempts: options.retry?.attempts ?? DEFAULT_RETRY_LIMITS.attempts,
-      throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
-    },
+    limits,
     failures: options.retry?.failures,
     queue,
     completion: options.completion,

@@ -39,7 +39,8 @@ export function mockedContext(options: ScarClientOptions = {}) {
   );
   const context: ClientContext = {
     ...made.context,
-    // Waits are recorded and take one turn of the event loop, so that nothing here depends on time.
+    // Waits are recorded and take one turn of the event loop, so that nothing here depends on time; no other time passes.
+    now: () => slept.reduce((sum, ms) => sum + ms, 0),
     sleep: async (ms, signal) => {
       slept.push(ms);
       await new Promise((resolve) => setImmediate(resolve));

@@ -290,14 +290,40 @@ describe('mapOverBucket makes failures values', () => {
   });
 
   it('of throttles beyond patience', async () => {
-    const { map, behaviour } = aws({ objects: names(1) });
+    const { map, behaviour, context } = aws({ objects: names(1) });
     behaviour.invoke = async () => {
       throw awsError('TooManyRequestsException', 'Rate Exceeded.', { Reason: 'CallerRateLimitExceeded' }, 429);
     };
-    const run = map({ retry: { throttleSeconds: 1 } });
+    const run = map({ retry: { throttleSeconds: 10 } });
     const [item] = await collect(run);
-    expect(item).toMatchObject({ status: 'failed', reason: 'throttled', attempts: 3, error: { code: 'throttled' } });
-    expect(run.summary).toMatchObject({ throttles: 3, costUsd: { total: 0 } });
+    expect(item).toMatchObject({ status: 'failed', reason: 'throttled', error: { code: 'throttled' } });
+    expect(context.now()).toBeGreaterThanOrEqual(10_000);
+    expect(item?.attempts).toBeGreaterThan(10);
+    expect(run.summary).toMatchObject({ throttles: item?.attempts, costUsd: { total: 0 } });
+  });
+
+  it('none of a throttle that passes; no sooner than Retry-After it is sent again', async () => {
+    const { map, behaviour, context } = aws({ objects: names(1) });
+    let sent = 0;
+    behaviour.invoke = async () => {
+      if (++sent > 1) return answer(response());
+      throw awsError('TooManyRequestsException', 'Rate Exceeded.', { retryAfterSeconds: '7' }, 429);
+    };
+    const run = map({ retry: { attempts: 1 } });
+    expect(await collect(run)).toMatchObject([{ status: 'succeeded', attempts: 2 }]);
+    expect(context.now()).toBeGreaterThanOrEqual(7_000);
+  });
+
+  it('of throttles, all that wait for a turn too, when nothing runs for longer than patience', async () => {
+    const { map, behaviour } = aws({ objects: names(500) });
+    behaviour.invoke = async () => {
+      throw awsError('TooManyRequestsException', 'Rate Exceeded.', {}, 429);
+    };
+    const run = map({ concurrency: 100, retry: { throttleSeconds: 10 } });
+    const items = await collect(run);
+    expect(items).toHaveLength(500);
+    expect(items.every((item) => item.status === 'failed' && item.reason === 'throttled')).toBe(true);
+    expect(run.summary).toMatchObject({ complete: true, failed: 500 });
   });
 
   it('lowers what it sends at once while Lambda throttles, and loses nothing', async () => {
