@@ -3,6 +3,8 @@ import {
   encodeEventKey,
   type InvocationEvent,
   type InvocationOptions,
+  MAX_SYNC_PAYLOAD_BYTES,
+  type ObjectChunk,
   type OutputTarget,
   type S3EventRecord,
 } from '../contract/index.js';
@@ -52,22 +54,24 @@ export async function invocationOptions(options: InvocationOverrides): Promise<I
   };
 }
 
-/** Lambda's limit on a synchronous request (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
-const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
-
-/** The event as it is sent. */
-export function encodeEvent(event: InvocationEvent): string {
+/** The event as it is sent. `maxBytes`: what Lambda takes. */
+export function encodeEvent(event: InvocationEvent, maxBytes = MAX_SYNC_PAYLOAD_BYTES): string {
   const payload = JSON.stringify(event);
   // A UTF-16 unit is at most three bytes: most payloads need no counting.
-  if (payload.length * 3 > MAX_PAYLOAD_BYTES && Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES) {
+  if (payload.length * 3 > maxBytes && Buffer.byteLength(payload) > maxBytes) {
     const bytes = Buffer.byteLength(payload);
     const hint = 'Put a large script into the function or a bucket';
-    throw new ValidationError('script', `leave the event within ${MAX_PAYLOAD_BYTES} bytes`, `${bytes} bytes`, hint);
+    throw new ValidationError('script', `leave the event within ${maxBytes} bytes`, `${bytes} bytes`, hint);
   }
   return payload;
 }
 
-/** An object as a notification of S3 tells it. */
+/** The bytes that are left for the records of an event. */
+export function roomForRecords(scar: InvocationOptions, maxBytes = MAX_SYNC_PAYLOAD_BYTES): number {
+  return maxBytes - Buffer.byteLength(JSON.stringify({ Records: [], scar }));
+}
+
+/** An object, or a chunk of it, as a notification of S3 tells it. */
 export function objectRecord(
   object: {
     bucket: string;
@@ -75,10 +79,11 @@ export function objectRecord(
     bytes?: number | undefined;
     eTag?: string | undefined;
     versionId?: string | undefined;
+    chunk?: ObjectChunk | undefined;
   },
   region: string,
 ): S3EventRecord {
-  const { bucket, key, bytes, eTag, versionId } = object;
+  const { bucket, key, bytes, eTag, versionId, chunk } = object;
   return {
     eventSource: 'aws:s3',
     eventName: 'ObjectCreated:Put',
@@ -94,6 +99,7 @@ export function objectRecord(
         ...(versionId !== undefined && { versionId }),
       },
     },
+    ...(chunk && { scar: { chunk } }),
   };
 }
 

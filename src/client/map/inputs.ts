@@ -1,0 +1,129 @@
+import type { ObjectStore } from '../../aws/object-store.js';
+import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES, type ObjectChunk, type S3EventRecord } from '../../contract/index.js';
+import { ScarError } from '../../errors.js';
+import { type ChunkOptions, checkChunk, splitObject } from './chunk.js';
+import { type BatchOptions, type BatchSize, type BatchStep, checkBatch, group, type Step } from './group.js';
+import {
+  checkSelection,
+  type ObjectSelection,
+  SELECTION_NAMES,
+  type SelectedObject,
+  selectObjects,
+} from './selection.js';
+
+/** Which objects, and how they are divided among invocations. */
+export interface MapInputs extends ObjectSelection {
+  /** Several objects for one invocation, which works on one after the other. Default: one. */
+  batch?: BatchOptions;
+  /** Splits objects at the ends of lines, so that several invocations work on one. Each chunk has a result of its own. Default: whole objects. */
+  chunk?: ChunkOptions;
+}
+
+export const INPUT_NAMES = [...SELECTION_NAMES, 'batch', 'chunk'] as const;
+
+/** An object, or a part of it, that has one result. */
+export interface MapInput extends SelectedObject {
+  chunk?: ObjectChunk;
+}
+
+/** How inputs become events. */
+export interface EventForm {
+  /** An input's record, as it is sent. */
+  recordOf(input: MapInput): S3EventRecord;
+  /** What an event has room for: see `roomForRecords`. */
+  recordBytes: number;
+}
+
+/** @throws ValidationError */
+export function checkInputs(options: MapInputs): void {
+  checkSelection(options);
+  checkBatch(options.batch);
+  checkChunk(options.chunk);
+}
+
+/**
+ * Reads what a map runs over as it is asked for, invocation by invocation: selects up to `limit` objects, splits them, and gathers
+ * the parts. Closing it closes what it reads from.
+ *
+ * @throws as `selectObjects`; ScarError of a HEAD request for an object to split whose size nobody told
+ */
+export function readInputs(
+  store: ObjectStore,
+  options: MapInputs,
+  form: EventForm,
+  signal: AbortSignal,
+): AsyncGenerator<BatchStep<MapInput>, undefined> {
+  const { batch, chunk, bucket } = options;
+  const passing = passingObjects(store, options, signal);
+  const steps = chunk ? chunksOf(store, bucket, passing, chunk, signal) : passing;
+  if (!batch) return group(steps, ONE_AT_A_TIME, () => ONE_AT_A_TIME);
+  const limits: BatchSize = {
+    items: batch.items ?? Number.POSITIVE_INFINITY,
+    bytes: batch.bytes ?? Number.POSITIVE_INFINITY,
+    recordBytes: form.recordBytes,
+    responseBytes: MAX_RESPONSE_BYTES,
+  };
+  return group(steps, limits, (input) => sizeOf(input, bucket, form));
+}
+
+const ONE_AT_A_TIME: BatchSize = { items: 1, bytes: 0, recordBytes: 0, responseBytes: 0 };
+
+function sizeOf(input: MapInput, bucket: string, { recordOf }: EventForm): BatchSize {
+  const { key, versionId, chunk, bytes = 0 } = input;
+  return {
+    items: 1,
+    bytes: chunk ? chunk.end - chunk.start : bytes,
+    recordBytes: Buffer.byteLength(JSON.stringify(recordOf(input))) + 1,
+    responseBytes: MIN_OUTCOME_BYTES + Buffer.byteLength(JSON.stringify({ bucket, key, versionId })),
+  };
+}
+
+async function* passingObjects(
+  store: ObjectStore,
+  options: ObjectSelection,
+  signal: AbortSignal,
+): AsyncGenerator<Step<MapInput>, undefined> {
+  const { limit = Number.POSITIVE_INFINITY } = options;
+  let passed = 0;
+  for await (const { object, passes } of selectObjects(store, options, signal)) {
+    yield passes ? { input: object } : { skipped: object };
+    if (passes && ++passed === limit) return;
+  }
+}
+
+async function* chunksOf(
+  store: ObjectStore,
+  bucket: string,
+  steps: AsyncIterable<Step<MapInput>>,
+  options: ChunkOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Step<MapInput>, undefined> {
+  for await (const step of steps) {
+    if ('skipped' in step) {
+      yield step;
+      continue;
+    }
+    const object = await described(store, bucket, step.input, signal);
+    const { bytes } = object;
+    if (bytes === undefined) yield { input: object };
+    else for (const chunk of splitObject({ bytes }, options)) yield { input: { ...object, chunk } };
+  }
+}
+
+/** The object with its size and ETag. One that does not exist comes as it is: that is for its result to say, not for the run. */
+async function described(
+  store: ObjectStore,
+  bucket: string,
+  object: SelectedObject,
+  signal: AbortSignal,
+): Promise<SelectedObject> {
+  if (object.bytes !== undefined && object.eTag !== undefined) return object;
+  const { key, versionId } = object;
+  try {
+    const { bytes, eTag } = await store.head({ bucket, key, versionId }, signal);
+    return { ...object, bytes, eTag };
+  } catch (error) {
+    if (error instanceof ScarError && error.code === 'object-not-found') return { key, versionId };
+    throw error;
+  }
+}
