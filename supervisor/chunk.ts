@@ -98,12 +98,10 @@ export class ChunkLines {
   #position: number;
 
   constructor(chunk: Chunk) {
-    const { start, end, delimiter, objectBytes } = chunk;
+    const { start, end, delimiter } = chunk;
     this.#chunk = chunk;
     this.#first = new LineStart(start, delimiter);
     this.#last = new LineStart(end, delimiter);
-    // What comes is all that there is.
-    if (end >= objectBytes) this.#last.at = Number.POSITIVE_INFINITY;
     this.from = Math.max(0, start - delimiter.length);
     this.#position = this.from;
   }

@@ -66,6 +66,9 @@ export function readInputs(
   return group(steps, limits, (input) => sizeOf(input, bucket, form));
 }
 
+/** Chunks between two turns of the event loop. */
+const TURN = 1_000;
+
 const ONE_AT_A_TIME: BatchSize = { items: 1, bytes: 0, recordBytes: 0, responseBytes: 0 };
 
 function sizeOf(input: MapInput, bucket: string, { recordOf }: EventForm): BatchSize {
@@ -98,6 +101,7 @@ async function* chunksOf(
   options: ChunkOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Step<MapInput>, undefined> {
+  let made = 0;
   for await (const step of steps) {
     if ('skipped' in step) {
       yield step;
@@ -106,7 +110,14 @@ async function* chunksOf(
     const object = await described(store, bucket, step.input, signal);
     const { bytes } = object;
     if (bytes === undefined) yield { input: object };
-    else for (const chunk of splitObject({ bytes }, options)) yield { input: { ...object, chunk } };
+    else {
+      for (const chunk of splitObject({ bytes }, options)) {
+        yield { input: { ...object, chunk } };
+        // One object may have millions, which nothing is waited for: others get a turn, and the signal.
+        if (++made % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+      }
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { objectRecord } from '../../../src/client/invocation.js';
 import { type ChunkOptions, splitObject } from '../../../src/client/map/chunk.js';
-import type { InvocationEvent } from '../../../src/contract/index.js';
+import { type InvocationEvent, MAX_RESPONSE_BYTES } from '../../../src/contract/index.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import { FunctionBench, notification, supervisorMissing } from '../../support/function-bench.js';
 import { containerLeftovers } from '../../support/leftovers.js';
@@ -91,6 +91,23 @@ describe.skipIf(missing)(`parts of objects, and many objects at once (${missing 
       expect(outcome).toHaveProperty('message', expect.stringContaining('it was replaced since'));
     }
     expect(outcomes).toHaveLength(2);
+  });
+
+  it('answers for every record when all write more than a response can have', async () => {
+    const script =
+      "head -c 20000 /dev/zero | tr '\\0' '\\033'; echo the end; head -c 20000 /dev/zero | tr '\\0' '\\033' >&2";
+    const environment = await bench.start({ image: busyboxImage(), script, spec: { output: [] } });
+    const keys = Array.from({ length: 110 }, (_, n) => `in/${n}`);
+    for (const key of keys) await bench.store.write({ bucket: 'data', key }, 'x');
+    const response = await environment.invoke(notification('data', keys, answered), { timeoutMs: 120_000 });
+    expect(Buffer.byteLength(JSON.stringify(response))).toBeLessThanOrEqual(MAX_RESPONSE_BYTES);
+    expect(response.outcomes.map(({ status, input }) => [status, input?.key])).toEqual(
+      keys.map((key) => ['succeeded', key]),
+    );
+    for (const { stdout, stderr } of response.outcomes) {
+      expect(stdout.text.replace(/^(\W)\1+/, '')).toBe('the end\n');
+      expect([stdout.bytes, stderr.bytes]).toEqual([20_008, 20_000]);
+    }
   });
 
   it('answers for every record when time runs out in the midst of them', async () => {

@@ -1,5 +1,6 @@
 import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
+import type { ObjectStore } from '../../../../src/aws/object-store.js';
 import { encodeEvent, objectRecord, roomForRecords } from '../../../../src/client/invocation.js';
 import { checkInputs, type MapInput, type MapInputs, readInputs } from '../../../../src/client/map/inputs.js';
 import {
@@ -104,6 +105,19 @@ describe('the inputs of a map', () => {
     s3.resetHistory();
     for await (const _ of read({ chunk: { bytes: 6 } }));
     expect(s3.commandCalls(HeadObjectCommand), 'a listing tells both').toHaveLength(0);
+  });
+
+  it('can be aborted in the midst of an object of very many chunks', async () => {
+    const { context } = mockedContext();
+    const abort = new AbortController();
+    const keys = [{ key: 'huge' }];
+    const store = { ...context.objects, head: async () => ({ bytes: 1e12, eTag: 'e' }) } as unknown as ObjectStore;
+    setImmediate(() => abort.abort(new Error('enough')));
+    const drain = async () => {
+      const options = { bucket: 'photos', keys, chunk: { bytes: 1 }, batch: { items: 100 } };
+      for await (const _ of readInputs(store, options, { recordOf, recordBytes: roomForRecords(scar) }, abort.signal));
+    };
+    await expect(drain()).rejects.toThrow('enough');
   });
 
   it.each([
