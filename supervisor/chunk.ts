@@ -15,7 +15,7 @@ export interface Chunk {
   ifMatch: string;
 }
 
-/** What is read behind a chunk's end in the first request, as most lines end there; a longer one takes another request. */
+/** What the first request asks for behind a chunk's end: most lines end there, and a longer one takes a second request. */
 const READ_ON_BYTES = 64 * 1024;
 
 /** Reads a record's chunk; a string says which rule it breaks. */
@@ -74,7 +74,7 @@ export async function writeChunk(
   }
 }
 
-/** What to ask for, one after the other, until the lines are complete: read to its end, a request leaves its connection to the next one. */
+/** What to ask for, one after the other, until the lines are complete: not, at once, all that follows the chunk. */
 function* requests({ end, objectBytes }: Chunk, from: number): Generator<{ range?: { start: number; end?: number } }> {
   const readOn = end + READ_ON_BYTES;
   // S3 refuses any range of an empty object.
