@@ -19,6 +19,10 @@
  * | `package-too-large` | the zip is above Lambda's limit |
  * | `throttled` | Lambda answered 429 beyond patience |
  * | `map-failed` | more objects of a map failed than its `completion` tolerates, or fewer succeeded; `context.summary` has the numbers |
+ * | `map-incomplete` | a map ended with an object that has no result: a defect of this package |
+ * | `run-not-found` | there is no journal of a map's run, or it is none |
+ * | `run-in-use` | another process goes on with the same run |
+ * | `journal` | a map's journal cannot be written to, or is damaged |
  * | `invocation-failed` | the function itself (not the container) ended with an error |
  * | `timeout` | a wait ended before what it waited for |
  * | `aborted` | the caller's signal, or a `close()`, ended it |
@@ -46,6 +50,10 @@ export type ScarErrorCode =
   | 'package-too-large'
   | 'throttled'
   | 'map-failed'
+  | 'map-incomplete'
+  | 'run-not-found'
+  | 'run-in-use'
+  | 'journal'
   | 'invocation-failed'
   | 'timeout'
   | 'aborted'

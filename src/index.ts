@@ -38,17 +38,20 @@ export type { ChunkOptions } from './client/map/chunk.js';
 export type { MapCompletion } from './client/map/completion.js';
 export type { FailureRetries, RetriedReason } from './client/map/failure-retries.js';
 export type { BatchOptions } from './client/map/group.js';
-export type { MapItem, MappedObject } from './client/map/item.js';
+export type { CallItem, MapCall, MapItem, Mapped, MappedCall, MappedObject } from './client/map/item.js';
+export type { JournalPlace } from './client/map/journal/place.js';
 export type { ObjectKey, ObjectKeys } from './client/map/keys.js';
 export type { ManifestAddress } from './client/map/manifest.js';
+export type { MapOptions, MapRetryOptions, MapRunOptions, MapSittingOptions } from './client/map/options.js';
 export type { MapPlan, PlanOptions } from './client/map/plan.js';
 export type { MapEvents, MapRun } from './client/map/run.js';
 export type { ObjectSelection } from './client/map/selection.js';
 export type { MapProgress, MapSummary } from './client/map/tally.js';
-export type { MapOptions, MapRetryOptions } from './client/map-over-bucket.js';
+export type { MapInput, MapInputs, MapInputsOptions } from './client/map-inputs.js';
 export type { PreheatOptions, PreheatResult } from './client/preheat.js';
 export type { CostEstimate } from './client/pricing.js';
 export type { InvocationReport } from './client/report-line.js';
+export type { ResumeOptions } from './client/resume-map.js';
 export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';
 export type { UpdateFunctionOptions } from './client/update-function.js';
@@ -73,6 +76,12 @@ export {
   UnsupportedImageError,
   ValidationError,
 } from './errors.js';
+export {
+  type DrawnProgress,
+  type DrawnRun,
+  type TerminalProgressOptions,
+  terminalProgress,
+} from './report/terminal-progress.js';
 
 export type { Engine, EngineOptions };
 

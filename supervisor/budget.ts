@@ -14,6 +14,10 @@ const MAX_RESERVE_FRACTION = 1 / 2;
 const REPLY_MS = 500;
 const REPLY_FRACTION = 1 / 10;
 
+/** For the answer that is kept in S3, where one is: a small object, with the SDK's further attempts. A fifth of a short reserve. */
+const ANSWER_MS = 2_000;
+const ANSWER_FRACTION = 1 / 5;
+
 /** Time between SIGTERM and SIGKILL, taken from the reserve: enough to flush a file, not to finish the work. */
 const KILL_GRACE_MS = 2_000;
 const KILL_GRACE_FRACTION = 1 / 5;
@@ -22,8 +26,8 @@ const KILL_GRACE_FRACTION = 1 / 5;
  * How one invocation's time is divided, counted back from Lambda's deadline:
  *
  * ```
- * now ......... containerEnd ... + killGraceMs ......... stageOutEnd ... deadline
- *  stage in, run   SIGTERM          SIGKILL   stage out     reply
+ * now ......... containerEnd ... + killGraceMs ......... stageOutEnd ....... answerEnd ... deadline
+ *  stage in, run   SIGTERM          SIGKILL   stage out     keep the answer    reply
  * ```
  * Ends are times of `performance.now()`, in ms.
  */
@@ -34,18 +38,31 @@ export interface Budget {
   killGraceMs: number;
   /** When the last output must have been sent. */
   stageOutEnd: number;
+  /** When the answer must be in S3; the same where none is kept there. */
+  answerEnd: number;
+  /** When Lambda ends it. */
+  deadline: number;
 }
 
 /**
  * @param remainingMs - time until Lambda's deadline
  * @param reserveMs - what the function keeps back for stage-out and the reply
+ * @param keepsAnswers - whether the answer goes to S3 before the reply. Default false
  */
-export function divideTime(remainingMs: number, reserveMs: number, now = performance.now()): Budget {
+export function divideTime(
+  remainingMs: number,
+  reserveMs: number,
+  { keepsAnswers = false, now = performance.now() }: { keepsAnswers?: boolean; now?: number } = {},
+): Budget {
   const reserve = Math.min(reserveMs, remainingMs * MAX_RESERVE_FRACTION);
+  const deadline = now + remainingMs;
+  const answerEnd = deadline - Math.min(REPLY_MS, reserve * REPLY_FRACTION);
   return {
-    containerEnd: now + remainingMs - reserve,
+    containerEnd: deadline - reserve,
     killGraceMs: Math.min(KILL_GRACE_MS, reserve * KILL_GRACE_FRACTION),
-    stageOutEnd: now + remainingMs - Math.min(REPLY_MS, reserve * REPLY_FRACTION),
+    stageOutEnd: answerEnd - (keepsAnswers ? Math.min(ANSWER_MS, reserve * ANSWER_FRACTION) : 0),
+    answerEnd,
+    deadline,
   };
 }
 

@@ -4,6 +4,7 @@ import {
   type InvocationEvent,
   type InvocationOptions,
   type OutputTarget,
+  type ResultsLocation,
   type S3EventRecord,
 } from '../src/contract/index.js';
 import { type Chunk, parseChunk } from './chunk.js';
@@ -18,6 +19,8 @@ export interface EventRecord {
   eventTime?: string;
   /** The event as the container sees it: with this record only, as if it had come alone. */
   event: InvocationEvent;
+  /** What it is answered under, once. */
+  idempotencyKey?: string;
   /** Set if the record is none that a container can be run for. */
   refusal?: Failure;
 }
@@ -42,18 +45,35 @@ export function parseEvent(event: unknown): ParsedEvent {
   const options = parseOptions(body.scar);
   const foreign = Object.keys(body).filter((name) => name !== 'Records' && name !== 'scar');
   if (foreign.length > 0 && body.Records === undefined && !answered) throw refused(describeForeign(body, foreign));
-  if (body.Records === undefined) {
-    return { options, answered, records: options.action === 'preheat' ? [] : [{ event: body as InvocationEvent }] };
-  }
+  const records = parseRecords(body, options);
+  assignKeys(records, options);
+  return { options, answered, records };
+}
+
+/** Whether the sender of an event, even of a broken one, reads the response: with `results` perhaps only what is kept there. */
+export function isAnswered(event: unknown): boolean {
+  return isObject(event) && event.scar !== undefined && !(isObject(event.scar) && event.scar.results !== undefined);
+}
+
+function parseRecords(body: Record<string, unknown>, { action }: InvocationOptions): EventRecord[] {
+  if (body.Records === undefined) return action === 'preheat' ? [] : [{ event: body as InvocationEvent }];
   if (!Array.isArray(body.Records) || body.Records.length === 0) {
     throw refused(`needs at least one record in Records; received ${JSON.stringify(body.Records)}`);
   }
-  return { options, answered, records: body.Records.map((record: unknown) => parseRecord(body, record)) };
+  return body.Records.map((record: unknown) => parseRecord(body, record));
 }
 
-/** Whether the sender of an event, even of a broken one, reads the response. */
-export function isAnswered(event: unknown): boolean {
-  return isObject(event) && event.scar !== undefined;
+function assignKeys(records: EventRecord[], { idempotencyKeys: keys, results }: InvocationOptions): void {
+  if (!keys) {
+    if (results) throw refused('must have scar.idempotencyKeys with scar.results: answers are kept under them');
+    return;
+  }
+  if (keys.length !== records.length) {
+    throw refused(
+      `must have one of scar.idempotencyKeys for each of ${records.length} records; received ${keys.length}`,
+    );
+  }
+  for (const [index, record] of records.entries()) record.idempotencyKey = keys[index] as string;
 }
 
 function parseRecord(body: Record<string, unknown>, record: unknown): EventRecord {
@@ -97,12 +117,14 @@ function parseRecord(body: Record<string, unknown>, record: unknown): EventRecor
   return parsed;
 }
 
+const KEYS_RULE = 'be an array of different strings, each of 1 to 256 characters of A-Z a-z 0-9 . _ = -';
+
 function parseOptions(scar: unknown): InvocationOptions {
   if (scar === undefined) return { version: 1 };
   if (!isObject(scar) || scar.version !== 1) {
     throw refused(`must have scar.version 1; received ${JSON.stringify(isObject(scar) ? scar.version : scar)}`);
   }
-  const { action, script, args, environment, output, holdMs } = scar;
+  const { action, script, args, environment, output, holdMs, idempotencyKeys, results } = scar;
   const rules: [string, boolean, string, unknown][] = [
     ['action', action === undefined || action === 'run' || action === 'preheat', 'be run or preheat', action],
     ['script', script === undefined || typeof script === 'string', 'be a string', script],
@@ -110,6 +132,8 @@ function parseOptions(scar: unknown): InvocationOptions {
     ['environment', environment === undefined || isStringRecord(environment), 'map names to strings', environment],
     ['output', output === undefined || isTargets(output), 'be an array of { bucket, prefix, suffixes? }', output],
     ['holdMs', holdMs === undefined || (typeof holdMs === 'number' && holdMs >= 0), 'be a number of ms', holdMs],
+    ['idempotencyKeys', idempotencyKeys === undefined || areKeys(idempotencyKeys), KEYS_RULE, idempotencyKeys],
+    ['results', results === undefined || isLocation(results), 'be { bucket, prefix }', results],
   ];
   for (const [name, holds, rule, received] of rules) {
     if (!holds) throw refused(`must follow the rule: scar.${name} must ${rule}; received ${JSON.stringify(received)}`);
@@ -144,11 +168,19 @@ function isStringRecord(value: unknown): value is Record<string, string> {
   return isObject(value) && Object.values(value).every((item) => typeof item === 'string');
 }
 
+function areKeys(value: unknown): value is string[] {
+  return (
+    isStringArray(value) &&
+    value.every((key) => /^[A-Za-z0-9._=-]{1,256}$/.test(key)) &&
+    new Set(value).size === value.length
+  );
+}
+
+function isLocation(value: unknown): value is ResultsLocation & Record<string, unknown> {
+  return isObject(value) && typeof value.bucket === 'string' && typeof value.prefix === 'string';
+}
+
 function isTargets(value: unknown): value is OutputTarget[] {
-  const isTarget = (item: unknown) =>
-    isObject(item) &&
-    typeof item.bucket === 'string' &&
-    typeof item.prefix === 'string' &&
-    (item.suffixes === undefined || isStringArray(item.suffixes));
+  const isTarget = (item: unknown) => isLocation(item) && (item.suffixes === undefined || isStringArray(item.suffixes));
   return Array.isArray(value) && value.every(isTarget);
 }

@@ -1,6 +1,7 @@
 import type { ContainerOutcome, InputObject, InvocationOptions, InvocationResponse } from '../src/contract/index.js';
 import { ScarError } from '../src/errors.js';
 import { sleep } from '../src/util/sleep.js';
+import { Answers } from './answers.js';
 import { type Budget, divideTime, within } from './budget.js';
 import { type ContainerFolders, makeFolders } from './container/folders.js';
 import type { CachedImage } from './container/image-cache.js';
@@ -39,16 +40,16 @@ interface Invocation {
 }
 
 /**
- * Makes the function's handler: event → one container per record, in order → response. A container's failure is data in
+ * Makes the function's handler: event → one container per record, in order, or the answer that its idempotency key has → response. A container's failure is data in
  * the response for who reads it; where nobody does, it fails the invocation, so that Lambda counts and repeats it.
  */
 export function createHandler(
   house: Dependencies,
 ): (event: unknown, context: InvocationContext) => Promise<InvocationResponse> {
   let coldStart = true;
+  const answers = new Answers(house);
   return async (event, { awsRequestId: requestId, getRemainingTimeInMillis }) => {
     const { spec, environmentId } = house.config;
-    const budget = divideTime(getRemainingTimeInMillis(), spec.reserveMs);
     const image = { digest: spec.imageDigest, pulled: false };
     const response: InvocationResponse = {
       scar: 1,
@@ -60,10 +61,12 @@ export function createHandler(
     };
     coldStart = false;
     const { options, answered, records } = readEvent(event, response);
+    const keepsAnswers = options.results !== undefined;
+    const budget = divideTime(getRemainingTimeInMillis(), spec.reserveMs, { keepsAnswers });
     const invocation: Invocation = { house, requestId, budget, options, triggered: !answered, response };
     if (options.action === 'preheat') response.outcomes.push(await preheat(invocation));
     for (const record of records) {
-      response.outcomes.push(await serve(record, invocation));
+      response.outcomes.push(await answers.once(record, invocation, () => serve(record, invocation)));
       // What cannot be answered is not held in memory either.
       if (response.outcomes.length % FITTED_OUTCOMES === 0) fitResponse(response);
     }

@@ -17,6 +17,12 @@ export interface ObjectHead {
   metadata: Record<string, string>;
 }
 
+/** Of a HEAD request. */
+export interface AgedObjectHead extends ObjectHead {
+  /** Time since it was written, in ms, by S3's own clock; in whole seconds. Undefined if the answer did not say. */
+  ageMs: number | undefined;
+}
+
 export interface ReadOptions {
   /** Bytes `start` to `end`, both included; without `end` to the last one. */
   range?: { start: number; end?: number };
@@ -30,6 +36,14 @@ export interface WriteOptions {
   /** User metadata: names and values in printable ASCII. */
   metadata?: Record<string, string> | undefined;
   signal?: AbortSignal | undefined;
+}
+
+/** When a write may happen; without one, always. */
+export interface WriteConditions {
+  /** Only if there is no object with this key. */
+  ifNoneMatch?: '*' | undefined;
+  /** Only if the object is still the one with this ETag. */
+  ifMatch?: string | undefined;
 }
 
 export interface ListOptions {
@@ -56,7 +70,7 @@ export interface ListedObject {
 export interface ObjectStore {
   /** Files above this many bytes are sent in parts of this size. */
   readonly partBytes: number;
-  head(object: ObjectAddress, signal?: AbortSignal): Promise<ObjectHead>;
+  head(object: ObjectAddress, signal?: AbortSignal): Promise<AgedObjectHead>;
   /**
    * The object's bytes as they come; destroy the stream, or read it to its end. A connection that breaks midway is taken up
    * again where it broke, up to three times, and only while the object stays the same; a short body is an error.
@@ -64,8 +78,12 @@ export interface ObjectStore {
   read(object: ObjectAddress, options?: ReadOptions): Promise<ObjectHead & { body: Readable }>;
   /** The object into a file, which is replaced. Errors of the file system are thrown as they are. */
   readFile(object: ObjectAddress, file: string, options?: { signal?: AbortSignal | undefined }): Promise<ObjectHead>;
-  /** A small object, sent in one request. */
-  write(object: ObjectAddress, bytes: Uint8Array | string, options?: WriteOptions): Promise<void>;
+  /**
+   * A small object, sent in one request. False only if a condition did not hold; conflicts with writers of the same moment are
+   * tried again. A request whose reply was lost is sent again by the SDK, and may then be refused for the object that it made itself:
+   * who must know marks the object in its metadata.
+   */
+  write(object: ObjectAddress, bytes: Uint8Array | string, options?: WriteOptions & WriteConditions): Promise<boolean>;
   /**
    * A file of any size: in one request up to 8 MiB, else in parts of which `parallelParts` (default 3) are in
    * memory at a time; a failed or aborted upload leaves no parts behind. Returns the bytes sent.

@@ -12,14 +12,18 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { ScarError } from '../errors.js';
+import { sleep } from '../util/sleep.js';
+import { dateOfAnswer } from './date-of-answer.js';
 import { type AttemptedCall, awsErrorName, awsStatus, fromAwsError } from './errors.js';
 import type {
+  AgedObjectHead,
   ListedObject,
   ListOptions,
   ObjectAddress,
   ObjectHead,
   ObjectStore,
   ReadOptions,
+  WriteConditions,
   WriteOptions,
 } from './object-store.js';
 
@@ -35,6 +39,10 @@ const DELETE_BATCH = 1_000;
 /** How often a download goes on after a broken connection; the SDK itself retries only until the body begins. */
 const RESUMES = 3;
 
+/** How often a conditional write is sent again that met another writer (409, which is not among what the SDK sends again). */
+const CONFLICTS = 6;
+const FIRST_CONFLICT_PAUSE_MS = 50;
+
 /** The {@link ObjectStore} behind an S3 client; who made the client closes it. */
 export function objectStore(client: S3Client): ObjectStore {
   return new S3ObjectStore(client);
@@ -48,11 +56,14 @@ class S3ObjectStore implements ObjectStore {
     this.#client = client;
   }
 
-  async head(object: ObjectAddress, signal?: AbortSignal): Promise<ObjectHead> {
+  async head(object: ObjectAddress, signal?: AbortSignal): Promise<AgedObjectHead> {
     const { bucket, key, versionId } = object;
+    const command = new HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId });
+    const answered = dateOfAnswer(command);
     try {
-      const command = new HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId });
-      return describeObject(await this.#client.send(command, sending(signal)));
+      const answer = await this.#client.send(command, sending(signal));
+      const ageMs = Number(answered.date) - Number(answer.LastModified);
+      return { ...describeObject(answer), ageMs: Number.isNaN(ageMs) ? undefined : ageMs };
     } catch (error) {
       throw await this.#objectError(error, object, reading(object, signal));
     }
@@ -137,14 +148,27 @@ class S3ObjectStore implements ObjectStore {
     return head;
   }
 
-  async write(object: ObjectAddress, bytes: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
-    const { signal } = options;
+  async write(
+    object: ObjectAddress,
+    bytes: Uint8Array | string,
+    options: WriteOptions & WriteConditions = {},
+  ): Promise<boolean> {
+    const { ifMatch, ifNoneMatch, signal } = options;
     // An empty string has no Content-Length for the SDK, which then warns of a stream.
     const body = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-    try {
-      await this.#client.send(new PutObjectCommand({ ...putInput(object, options), Body: body }), sending(signal));
-    } catch (error) {
-      throw await this.#objectError(error, object, writing(object, signal));
+    const input = { ...putInput(object, options), Body: body, IfMatch: ifMatch, IfNoneMatch: ifNoneMatch };
+    for (let conflicts = 0; ; conflicts++) {
+      try {
+        await this.#client.send(new PutObjectCommand(input), sending(signal));
+        return true;
+      } catch (error) {
+        const name = awsErrorName(error);
+        if (name === 'PreconditionFailed' || (ifMatch !== undefined && name === 'NoSuchKey')) return false;
+        if (name !== 'ConditionalRequestConflict' || conflicts === CONFLICTS) {
+          throw await this.#objectError(error, object, writing(object, signal));
+        }
+      }
+      await sleep(FIRST_CONFLICT_PAUSE_MS * 2 ** conflicts, signal);
     }
   }
 

@@ -39,6 +39,7 @@ export interface WarningEvent {
     | 'concurrency-capped'
     | 'concurrency-unknown'
     | 'image-not-cached'
+    | 'invocations-dropped'
     | 'mirror-passed-over'
     | 'preheat-incomplete'
     | 'rollback-incomplete'

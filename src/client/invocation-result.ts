@@ -59,11 +59,15 @@ export interface InvocationFacts {
   input?: InputObject;
   /** Objects that it wrote. */
   outputs: OutputObject[];
+  /** What it printed on its standard output, if that is one JSON text and no longer than the tail. */
+  value?: unknown;
   /** The ends of what the container printed. */
   stdout: OutputTail;
   stderr: OutputTail;
   /** Where the time went, in ms. */
   timings: Timings;
+  /** Whether an earlier invocation with the same idempotency key ran it: nothing ran again. */
+  repeated: boolean;
   /** What is paid for, in ms, and the most memory in use; absent if Lambda did not report. */
   billedMs?: number;
   maxMemoryMiB?: number;
@@ -73,26 +77,51 @@ export interface InvocationFacts {
   attempts: number;
 }
 
-/** Reads what came back from an invocation that ran. */
+/** Reads what came back from an invocation that ran one container. */
 export function readInvocation(functionName: string, raw: RawInvocation, attempts: number): InvocationResult {
+  return readInvocations(functionName, raw, attempts, 1)[0] as InvocationResult;
+}
+
+/**
+ * Reads what came back from an invocation that ran a container for each of its records: always as many results. What was billed is
+ * shared out evenly among them.
+ */
+export function readInvocations(
+  functionName: string,
+  raw: RawInvocation,
+  attempts: number,
+  records: number,
+): InvocationResult[] {
   const report = parseReport(raw.logTail);
-  const facts: InvocationFacts = {
+  const facts = (): InvocationFacts => ({
     ...NOTHING,
     requestId: raw.requestId,
     coldStart: report?.initMs !== undefined,
-    ...(report && { billedMs: report.billedMs, maxMemoryMiB: report.maxMemoryMiB }),
+    ...(report && { billedMs: report.billedMs / records, maxMemoryMiB: report.maxMemoryMiB }),
     logs: raw.logTail,
     attempts,
-  };
-  if (raw.functionError !== undefined) return functionFailure(functionName, raw, facts, report);
-  const response = parseResponse(raw.payload);
-  const outcome = response?.outcomes[0];
-  if (!response || !outcome) {
-    const shown = Buffer.from(raw.payload.subarray(0, 200)).toString();
-    const message = `Function ${functionName} should answer as this package's functions do; it answered ${JSON.stringify(shown)}`;
-    return failed(facts, 'response', message, { functionName });
+  });
+  const response = raw.functionError === undefined ? parseResponse(raw.payload) : undefined;
+  const results: InvocationResult[] = [];
+  for (let record = 0; record < records; record++) {
+    const outcome = response?.outcomes[record];
+    if (raw.functionError !== undefined) results.push(functionFailure(functionName, raw, facts(), report));
+    else if (response && outcome) results.push(readOutcome(functionName, facts(), response, outcome));
+    else results.push(noOutcome(functionName, raw, facts(), records));
   }
-  return readOutcome(functionName, facts, response, outcome);
+  return results;
+}
+
+function noOutcome(
+  functionName: string,
+  raw: RawInvocation,
+  facts: InvocationFacts,
+  records: number,
+): InvocationFailure {
+  const shown = Buffer.from(raw.payload.subarray(0, 200)).toString();
+  const expected = records > 1 ? `, with ${records} outcomes` : '';
+  const message = `Function ${functionName} should answer as this package's functions do${expected}; it answered ${JSON.stringify(shown)}`;
+  return failed(facts, 'response', message, { functionName });
 }
 
 /** The result of an invocation that did not come back. */
@@ -125,6 +154,7 @@ const NOTHING: InvocationFacts = {
   stdout: EMPTY_TAIL,
   stderr: EMPTY_TAIL,
   timings: NO_TIME,
+  repeated: false,
   logs: '',
   attempts: 0,
 };
@@ -147,12 +177,27 @@ function readOutcome(
   facts.signal = signal;
   if (outcome.input) facts.input = outcome.input;
   facts.outputs = outcome.outputs;
+  const value = jsonValue(outcome.stdout);
+  if (value !== undefined) facts.value = value;
   facts.stdout = outcome.stdout;
   facts.stderr = outcome.stderr;
   facts.timings = outcome.timings;
+  facts.repeated = outcome.repeated === true;
   if (outcome.status === 'succeeded') return Object.assign(facts, { status: 'succeeded' as const });
   const { message, reason } = outcome;
   return failed(facts, reason, message, { functionName, reason, exitCode, signal, requestId });
+}
+
+/** How a JSON text begins: most output need not be parsed to see that it is none. */
+const JSON_START = /^\s*[[{"\d\-tfn]/;
+
+function jsonValue({ text, bytes }: OutputTail): unknown {
+  if (!JSON_START.test(text) || Buffer.byteLength(text) < bytes) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Lambda itself ended it, or the supervisor threw: the payload describes the error. */

@@ -36,7 +36,7 @@ export function invoke(context: ClientContext, name: string, options: InvokeOpti
   });
 }
 
-function checkInput(input: ObjectReference | undefined): void {
+export function checkInput(input: ObjectReference | undefined): void {
   if (input === undefined) return;
   check.knownOptions(input, ['bucket', 'key', 'bytes', 'versionId'], 'input');
   check.bucketName('input.bucket', input.bucket);

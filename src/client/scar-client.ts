@@ -18,10 +18,14 @@ import type { InvocationResult } from './invocation-result.js';
 import { type InvokeOptions, invoke } from './invoke.js';
 import { type ListFunctionsOptions, listFunctions } from './list-functions.js';
 import type { LogStream } from './log/log-stream.js';
+import type { MappedCall } from './map/item.js';
+import type { MapOptions } from './map/options.js';
 import type { MapRun } from './map/run.js';
-import { type MapOptions, mapOverBucket } from './map-over-bucket.js';
+import { type MapInputs, type MapInputsOptions, mapInputs } from './map-inputs.js';
+import { mapOverBucket } from './map-over-bucket.js';
 import { type PreheatOptions, type PreheatResult, preheat } from './preheat.js';
 import { putTrigger } from './put-trigger.js';
+import { type ResumeOptions, resumeMap } from './resume-map.js';
 import { type StreamLogsOptions, streamLogs } from './stream-logs.js';
 import type { TriggerDescription } from './trigger.js';
 import { type UpdateFunctionOptions, updateFunction } from './update-function.js';
@@ -184,6 +188,31 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    */
   mapOverBucket(name: string, options: MapOptions): MapRun {
     return mapOverBucket(this.#context, name, options);
+  }
+
+  /**
+   * Runs a function once for each input: what `invoke` would get, or its `args`. Lazy, and its inputs are read no further ahead than needed; see
+   * {@link MapRun}.
+   *
+   * @throws as `mapOverBucket`; a bad input ends the run
+   * @example
+   * for await (const { index, value } of scar.map('simulate', [['--seed', '1'], ['--seed', '2']])) console.log(index, value);
+   */
+  map(name: string, inputs: MapInputs, options?: MapInputsOptions): MapRun<MappedCall> {
+    return mapInputs(this.#context, name, inputs, options);
+  }
+
+  /**
+   * Goes on with a run that ended before its objects had their results, in this process or another: by Ctrl-C, `kill -9`, a power cut, an
+   * error. It gives every result of the run once: those of the journal first, then those of the objects that had none. Lazy, as `mapOverBucket`.
+   *
+   * @throws ValidationError at once; while iterating ScarError (`run-not-found`, `run-in-use`, `journal`) and what `mapOverBucket` throws
+   * @example
+   * const run = scar.resumeMap('20261128-174501-9f2c41d07b', { journal: 'runs' });
+   * for await (const item of run) console.log(item.key, item.status);
+   */
+  resumeMap(runId: string, options?: ResumeOptions): MapRun {
+    return resumeMap(this.#context, runId, options);
   }
 
   /**

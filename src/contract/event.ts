@@ -26,6 +26,19 @@ export interface InvocationOptions {
   output?: OutputTarget[];
   /** For `preheat`: how long this environment stays busy after the image is in, so that the next event needs another one. */
   holdMs?: number;
+  /**
+   * One for each record, or one for a direct invocation, all different: what was answered under a key is not run again. 1 to 256
+   * characters of `[A-Za-z0-9._=-]`.
+   */
+  idempotencyKeys?: string[];
+  /** Where answers are kept for other environments and other readers; needs `idempotencyKeys`. */
+  results?: ResultsLocation;
+}
+
+/** The answer for a key is the object `<prefix><key>`: an `InvocationResponse` with one outcome. Empty: a claim to serve it. */
+export interface ResultsLocation {
+  bucket: string;
+  prefix: string;
 }
 
 /**

@@ -49,6 +49,11 @@ export type FailureReason =
   | 'stage-in'
   /** An output could not be staged out. */
   | 'stage-out'
+  /**
+   * An earlier invocation with the same idempotency key began and never answered: whether its container did its work is not known,
+   * and it is not run again.
+   */
+  | 'lost'
   /** The event is not one that we know. */
   | 'event';
 
@@ -70,6 +75,8 @@ interface ContainerFacts {
   stdout: OutputTail;
   stderr: OutputTail;
   timings: Timings;
+  /** This is the answer of an earlier invocation with the same idempotency key; nothing ran again. */
+  repeated?: true;
 }
 
 export interface ObjectReference {

@@ -12,7 +12,8 @@ const allowed: Record<string, readonly string[]> = {
   client: ['contract', 'aws', 'util', 'errors', 'oci'],
   supervisor: ['contract', 'oci', 'aws', 'util', 'errors'],
   local: ['util', 'errors'],
-  index: ['client', 'local', 'errors', 'contract'],
+  report: ['contract', 'util'],
+  index: ['client', 'local', 'report', 'errors', 'contract'],
 };
 
 const root = resolve(import.meta.dirname, '../..');

@@ -14,6 +14,7 @@ const REASONS: Record<RetriedReason, true> = {
   exit: true,
   'function-error': true,
   image: true,
+  lost: true,
   'no-space': true,
   'not-started': true,
   'out-of-memory': true,

@@ -6,7 +6,7 @@
  */
 export class Flow<T> {
   #atOnce = 0;
-  readonly #ordered: boolean;
+  #ordered: boolean;
   readonly #ready: T[] = [];
   /** Results that are ready before others whose turn comes first, by their tasks' numbers. */
   readonly #early = new Map<number, T>();
@@ -34,6 +34,11 @@ export class Flow<T> {
   set atOnce(tasks: number) {
     this.#atOnce = tasks;
     this.#wakeIfRoom();
+  }
+
+  /** Whether results come in the order of their tasks: to be set before the first. */
+  set ordered(ordered: boolean) {
+    this.#ordered = ordered;
   }
 
   /** Whether no more tasks are wanted. */

@@ -25,8 +25,8 @@ export interface BatchSize {
   items: number;
   /** Bytes of objects. */
   bytes: number;
-  /** Bytes of the event's records, each with the comma behind it. */
-  recordBytes: number;
+  /** Bytes of the event. */
+  eventBytes: number;
   /** Bytes of the response, when all that can be cut from it has been. */
   responseBytes: number;
 }
@@ -75,7 +75,7 @@ function fits(size: BatchSize, left: BatchSize): boolean {
   return (
     size.items <= left.items &&
     size.bytes <= left.bytes &&
-    size.recordBytes <= left.recordBytes &&
+    size.eventBytes <= left.eventBytes &&
     size.responseBytes <= left.responseBytes
   );
 }
@@ -84,7 +84,7 @@ function without(left: BatchSize, size: BatchSize): BatchSize {
   return {
     items: left.items - size.items,
     bytes: left.bytes - size.bytes,
-    recordBytes: left.recordBytes - size.recordBytes,
+    eventBytes: left.eventBytes - size.eventBytes,
     responseBytes: left.responseBytes - size.responseBytes,
   };
 }

@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../../aws/object-store.js';
-import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES, type ObjectChunk, type S3EventRecord } from '../../contract/index.js';
+import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES, type ObjectChunk } from '../../contract/index.js';
 import { ScarError } from '../../errors.js';
 import { type ChunkOptions, checkChunk, splitObject } from './chunk.js';
 import { type BatchOptions, type BatchSize, type BatchStep, checkBatch, group, type Step } from './group.js';
@@ -26,12 +26,12 @@ export interface MapInput extends SelectedObject {
   chunk?: ObjectChunk;
 }
 
-/** How inputs become events. */
-export interface EventForm {
-  /** An input's record, as it is sent. */
-  recordOf(input: MapInput): S3EventRecord;
-  /** What an event has room for: see `roomForRecords`. */
-  recordBytes: number;
+/** What an event can hold, in bytes. */
+export interface EventRoom {
+  /** Of all that inputs add: see `roomForRecords`. */
+  bytes: number;
+  /** What one adds: its record and what else goes with it, in JSON, with the comma behind each. */
+  bytesOf(input: MapInput): number;
 }
 
 /** @throws ValidationError */
@@ -50,7 +50,7 @@ export function checkInputs(options: MapInputs): void {
 export function readInputs(
   store: ObjectStore,
   options: MapInputs,
-  form: EventForm,
+  room: EventRoom,
   signal: AbortSignal,
 ): AsyncGenerator<BatchStep<MapInput>, undefined> {
   const { batch, chunk, bucket } = options;
@@ -60,23 +60,23 @@ export function readInputs(
   const limits: BatchSize = {
     items: batch.items ?? Number.POSITIVE_INFINITY,
     bytes: batch.bytes ?? Number.POSITIVE_INFINITY,
-    recordBytes: form.recordBytes,
+    eventBytes: room.bytes,
     responseBytes: MAX_RESPONSE_BYTES,
   };
-  return group(steps, limits, (input) => sizeOf(input, bucket, form));
+  return group(steps, limits, (input) => sizeOf(input, bucket, room));
 }
 
 /** Chunks between two turns of the event loop. */
 const TURN = 1_000;
 
-const ONE_AT_A_TIME: BatchSize = { items: 1, bytes: 0, recordBytes: 0, responseBytes: 0 };
+const ONE_AT_A_TIME: BatchSize = { items: 1, bytes: 0, eventBytes: 0, responseBytes: 0 };
 
-function sizeOf(input: MapInput, bucket: string, { recordOf }: EventForm): BatchSize {
+function sizeOf(input: MapInput, bucket: string, { bytesOf }: EventRoom): BatchSize {
   const { key, versionId, chunk, bytes = 0 } = input;
   return {
     items: 1,
     bytes: chunk ? chunk.end - chunk.start : bytes,
-    recordBytes: Buffer.byteLength(JSON.stringify(recordOf(input))) + 1,
+    eventBytes: bytesOf(input),
     responseBytes: MIN_OUTCOME_BYTES + Buffer.byteLength(JSON.stringify({ bucket, key, versionId })),
   };
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { EventEmitter } from 'eventemitter3';
 import { ScarError } from '../../errors.js';
 import { type LinkedSignal, linkSignals } from '../../util/linked-signal.js';
@@ -5,32 +6,53 @@ import { type ClientContext, track } from '../context.js';
 import type { WarningEvent } from '../events.js';
 import { integer } from '../validate.js';
 import { Flow } from './flow.js';
-import type { MapItem } from './item.js';
+import type { Mapped, MappedObject } from './item.js';
 import type { MapPlan, PlanOptions } from './plan.js';
 import type { MapProgress, MapSummary, Tally } from './tally.js';
 
 /** What a {@link MapRun} tells while it runs. */
-export interface MapEvents {
-  /** An object was skipped or got its result, or the listing ended. Costs nothing while nobody listens. */
+export interface MapEvents<Own = MappedObject> {
+  /** How far the run is: at most ten times a second, and at its end. Costs nothing while nobody listens. */
   progress: (progress: MapProgress) => void;
+  /** An object got its result, which the loop will give. */
+  result: (item: Mapped<Own>) => void;
   warning: (event: WarningEvent) => void;
+  /** The run is over, however it ended: the last event. */
+  end: (summary: MapSummary) => void;
 }
 
 /** What the work of a run is done with. */
-export interface RunControl {
-  readonly flow: Flow<MapItem>;
+export interface RunControl<Own> {
+  readonly runId: string;
+  /** The items of one invocation come together. */
+  readonly flow: Flow<readonly Mapped<Own>[]>;
   readonly tally: Tally;
-  /** Aborted when the run ends early, for whatever reason. */
+  /** Aborted when the run ends early, for whatever reason: nothing new is to begin. */
+  readonly admitting: AbortSignal;
+  /** Aborted then too, or when what was under way has had its time. */
   readonly signal: AbortSignal;
   /** The concurrency that was asked for before the run began, if any was. */
   readonly wanted: number | undefined;
   /** Says what brings another concurrency about; it returns what it has come to. */
   whenConcurrencyChanges(change: (wanted: number) => Promise<number>): void;
+  /** Says how many invocations are on their way. */
+  whenAsked(onTheWay: () => number): void;
   /** Ends the run before its time: what is under way is cancelled, what is there is given, then comes the error, if any. */
   conclude(error?: ScarError): void;
+  finished(item: Mapped<Own>): void;
   progressed(): void;
   warn(event: WarningEvent): void;
 }
+
+export interface MapRunSettings {
+  runId: string;
+  signal?: AbortSignal | undefined;
+  ordered?: boolean | undefined;
+  drainMs?: number | undefined;
+}
+
+/** Between two events of progress, in ms. */
+const PROGRESS_MS = 100;
 
 /**
  * One map over a bucket. Iterate over it, once, to get its results as they come; nothing is sent before that, and nothing
@@ -43,15 +65,28 @@ export interface RunControl {
  * for await (const item of run) if (item.status === 'failed') console.error(item.key, item.reason, item.error.message);
  * console.log(run.summary);
  */
-export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<MapItem> {
+export class MapRun<Own extends object = MappedObject>
+  extends EventEmitter<MapEvents<Own>>
+  implements AsyncIterable<Mapped<Own>>
+{
+  /** Names the run, for `resumeMap`. */
+  readonly runId: string;
   readonly #context: ClientContext;
-  readonly #task: (run: RunControl) => Promise<void>;
+  readonly #task: (run: RunControl<Own>) => Promise<void>;
   readonly #tally: Tally;
   readonly #plan: (options?: PlanOptions) => Promise<MapPlan>;
-  readonly #flow: Flow<MapItem>;
+  readonly #flow: Flow<readonly Mapped<Own>[]>;
   readonly #link: LinkedSignal;
-  /** What the run itself ends; the link above is the caller's. */
-  readonly #work: LinkedSignal;
+  readonly #drainMs: number;
+  readonly #admitting = new AbortController();
+  readonly #work = new AbortController();
+  #draining: NodeJS.Timeout | undefined;
+  #onTheWay = () => 0;
+  #progressDue: NodeJS.Timeout | undefined;
+  #progressAt = Number.NEGATIVE_INFINITY;
+  /** What was taken together and not given yet. */
+  #taken: readonly Mapped<Own>[] = [];
+  #given = 0;
   #wanted: number | undefined;
   #changeConcurrency: ((wanted: number) => Promise<number>) | undefined;
   #iterated = false;
@@ -62,18 +97,20 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   constructor(
     context: ClientContext,
     tally: Tally,
-    { signal, ordered }: { signal?: AbortSignal | undefined; ordered?: boolean | undefined },
-    task: (run: RunControl) => Promise<void>,
+    { runId, signal, ordered, drainMs = 0 }: MapRunSettings,
+    task: (run: RunControl<Own>) => Promise<void>,
     plan: (options?: PlanOptions) => Promise<MapPlan>,
   ) {
     super();
+    this.runId = runId;
     this.#context = context;
     this.#tally = tally;
     this.#task = task;
     this.#plan = plan;
     this.#flow = new Flow({ ordered });
     this.#link = linkSignals(signal, context.closing);
-    this.#work = linkSignals(this.#link.signal);
+    this.#drainMs = drainMs;
+    for (const { signal } of [this.#admitting, this.#work]) setMaxListeners(0, signal);
   }
 
   /** The run in numbers: final after the loop, those so far before. */
@@ -104,6 +141,23 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     return this.#changeConcurrency && !this.#closed ? await this.#changeConcurrency(concurrency) : concurrency;
   }
 
+  /**
+   * Iterates over the run, and folds its items, failures among them, into one value, in the order in which they come. What `fold` throws
+   * ends the run.
+   *
+   * @throws what iterating throws
+   * @example
+   * const bytes = await run.reduce((sum, item) => sum + (item.size ?? 0), 0);
+   */
+  async reduce<Value>(
+    fold: (value: Value, item: Mapped<Own>) => Value | Promise<Value>,
+    initial: Value,
+  ): Promise<Value> {
+    let value = initial;
+    for await (const item of this) value = await fold(value, item);
+    return value;
+  }
+
   /** Ends the run: what is under way is cancelled and waited for, and who iterates gets an error with code `aborted`. */
   async cancel(): Promise<void> {
     if (this.#closed) return;
@@ -111,7 +165,7 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     await this.#finished;
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<MapItem, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Mapped<Own>, undefined> {
     if (this.#iterated) {
       throw new ScarError('invalid-option', 'A map can be iterated once. Call mapOverBucket again for another run');
     }
@@ -125,14 +179,21 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
     };
   }
 
-  async #next(): Promise<IteratorResult<MapItem, undefined>> {
+  async #next(): Promise<IteratorResult<Mapped<Own>, undefined>> {
     if (this.#closed) return { done: true, value: undefined };
     try {
       this.#link.signal.throwIfAborted();
       this.#finished ??= this.#start();
-      const result = await this.#flow.take();
-      if (result.done) this.#close();
-      return result;
+      while (this.#given === this.#taken.length) {
+        const result = await this.#flow.take();
+        if (result.done) {
+          this.#close();
+          return result;
+        }
+        this.#taken = result.value;
+        this.#given = 0;
+      }
+      return { done: false, value: this.#taken[this.#given++] as Mapped<Own> };
     } catch (error) {
       await this.#finished;
       this.#close();
@@ -152,12 +213,11 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   #close(): void {
     this.#closed = true;
     this.#link.release();
-    this.#work.release();
   }
 
   #start(): Promise<void> {
     const { signal } = this.#link;
-    signal.addEventListener('abort', () => this.#flow.fail(signal.reason), { once: true });
+    signal.addEventListener('abort', () => this.#end(signal.reason), { once: true });
     this.#tally.begin();
     const finished = this.#run();
     const forget = track(this.#context, finished);
@@ -167,24 +227,9 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
   /** Never fails itself: a failure is the iterating side's to see. */
   async #run(): Promise<void> {
     try {
-      await this.#task({
-        flow: this.#flow,
-        tally: this.#tally,
-        signal: this.#work.signal,
-        wanted: this.#wanted,
-        whenConcurrencyChanges: (change) => {
-          this.#changeConcurrency = change;
-        },
-        conclude: (error) => {
-          this.#flow.conclude(error);
-          this.#work.abort(new ScarError('aborted', 'The map has come to its end'));
-        },
-        progressed: () => this.#progressed(),
-        warn: (event) => {
-          this.emit('warning', event);
-          this.#context.notify.warning(event);
-        },
-      });
+      await this.#task(this.#control());
+      await this.#flow.settled();
+      this.#reconcile();
       this.#flow.end();
     } catch (error) {
       // Of what a concluded run has cancelled nobody wants to hear.
@@ -194,10 +239,93 @@ export class MapRun extends EventEmitter<MapEvents> implements AsyncIterable<Map
       }
     }
     await this.#flow.settled();
+    clearTimeout(this.#draining);
     this.#tally.end();
+    this.#tellProgress();
+    this.emit('end', this.summary);
+  }
+
+  #control(): RunControl<Own> {
+    return {
+      runId: this.runId,
+      flow: this.#flow,
+      tally: this.#tally,
+      admitting: this.#admitting.signal,
+      signal: this.#work.signal,
+      wanted: this.#wanted,
+      whenConcurrencyChanges: (change) => {
+        this.#changeConcurrency = change;
+      },
+      whenAsked: (onTheWay) => {
+        this.#onTheWay = onTheWay;
+      },
+      conclude: (error) => {
+        this.#flow.conclude(error);
+        this.#drain(new ScarError('aborted', 'The map has come to its end'));
+      },
+      finished: (item) => {
+        this.emit('result', item);
+        this.#progressed();
+      },
+      progressed: () => this.#progressed(),
+      warn: (event) => this.#warn(event),
+    };
+  }
+
+  #end(reason: unknown): void {
+    this.#flow.fail(reason);
+    this.#drain(reason);
+  }
+
+  /** Lets nothing begin, and gives what is under way its time. */
+  #drain(reason: unknown): void {
+    if (this.#admitting.signal.aborted) return;
+    this.#admitting.abort(reason);
+    if (this.#drainMs > 0) this.#draining = setTimeout(() => this.#drop(reason), this.#drainMs);
+    else this.#drop(reason);
+  }
+
+  #drop(reason: unknown): void {
+    const running = this.#onTheWay();
+    this.#work.abort(reason);
+    if (running === 0) return;
+    this.#warn({
+      code: 'invocations-dropped',
+      message: `The map ended with ${running} of its invocations on their way: they may still run on Lambda until their end`,
+      context: { runId: this.runId, running },
+    });
+  }
+
+  /** Every object that was listed has its result, or the run has not done its work. */
+  #reconcile(): void {
+    if (this.#flow.concluded) return;
+    const { listed, succeeded, failed, skipped } = this.#tally.progress(0);
+    if (listed === succeeded + failed + skipped) return;
+    throw new ScarError(
+      'map-incomplete',
+      `Every object must have one result; of ${listed} objects ${succeeded} succeeded, ${failed} failed and ` +
+        `${skipped} were skipped. This is a defect of scar-client: please report it`,
+      { context: { summary: this.#tally.summary() } },
+    );
+  }
+
+  #warn(event: WarningEvent): void {
+    this.emit('warning', event);
+    this.#context.notify.warning(event);
   }
 
   #progressed(): void {
-    if (this.listenerCount('progress') > 0) this.emit('progress', this.#tally.progress());
+    if (this.#progressDue !== undefined || this.listenerCount('progress') === 0) return;
+    const wait = this.#progressAt + PROGRESS_MS - performance.now();
+    if (wait <= 0) this.#tellProgress();
+    else this.#progressDue = setTimeout(() => this.#tellProgress(), wait);
+  }
+
+  #tellProgress(): void {
+    clearTimeout(this.#progressDue);
+    this.#progressDue = undefined;
+    if (this.listenerCount('progress') === 0) return;
+    this.#progressAt = performance.now();
+    this.emit('progress', this.#tally.progress(this.#onTheWay()));
   }
 }

@@ -1,7 +1,6 @@
 import type { FunctionDescription } from '../function-description.js';
-import type { InvocationFailureReason } from '../invocation-result.js';
+import type { InvocationFailureReason, InvocationResult } from '../invocation-result.js';
 import { type CostEstimate, estimateCost, gbSeconds } from '../pricing.js';
-import type { MapItem } from './item.js';
 
 /** What the price of its time depends on. */
 type FunctionSize = Pick<FunctionDescription, 'memoryMiB' | 'architecture'>;
@@ -18,12 +17,23 @@ export interface MapProgress {
   failed: number;
   skipped: number;
   inFlight: number;
+  /** Of those in flight: on their way to Lambda and back ... */
+  running: number;
+  /** ... and waiting to be sent, or sent again. */
+  queued: number;
   /** Answers of Lambda that said 429 so far. */
   throttles: number;
+  /** Size of the objects that have results, as far as it is known. */
+  bytes: number;
+  /** When the last result is to be expected, in ms from now, as the last ones came; undefined while nobody can know. */
+  etaMs: number | undefined;
+  /** What it has cost so far on AWS, in USD: an estimate. */
+  costUsd: number;
 }
 
 /** A run in numbers. While it goes on, those so far. */
 export interface MapSummary {
+  runId: string;
   functionName: string;
   bucket: string;
   prefix: string;
@@ -37,6 +47,8 @@ export interface MapSummary {
   skipped: number;
   /** Listed, and without a result because the run was ended early. */
   cancelled: number;
+  /** How many of the results are those of earlier sittings. */
+  replayed: number;
   /** How many failed for which reason. */
   reasons: Partial<Record<InvocationFailureReason, number>>;
   /** Invocations that were sent, repetitions among them. */
@@ -56,7 +68,8 @@ export interface MapSummary {
 
 /** Counts what happens in a run. */
 export class Tally {
-  readonly #of: { functionName: string; bucket: string; prefix: string };
+  readonly #runId: string;
+  #of = { functionName: '', bucket: '', prefix: '' };
   readonly #reasons: Partial<Record<InvocationFailureReason, number>> = {};
   readonly #clock: () => number;
   #startedAt: number | undefined;
@@ -69,18 +82,25 @@ export class Tally {
   #succeeded = 0;
   #failed = 0;
   #skipped = 0;
+  #replayed = 0;
+  #bytes = 0;
   #attempts = 0;
   #billedRequests = 0;
   #throttles = 0;
   #coldStarts = 0;
   #billedMs = 0;
 
-  constructor(
-    of: { functionName: string; bucket: string; prefix: string },
-    clock: () => number = () => performance.now(),
-  ) {
-    this.#of = of;
+  readonly #pace: Pace;
+
+  constructor(runId: string, clock: () => number = () => performance.now()) {
+    this.#runId = runId;
     this.#clock = clock;
+    this.#pace = new Pace(clock);
+  }
+
+  /** What it is a run of: a resumed one's journal has to be read first. */
+  isOf(of: { functionName: string; bucket: string; prefix: string }): void {
+    this.#of = of;
   }
 
   get succeeded(): number {
@@ -128,7 +148,7 @@ export class Tally {
   }
 
   /** @param throttles - how many of its attempts Lambda did not let run */
-  record(item: MapItem, throttles: number): void {
+  record(item: InvocationResult & { size?: number | undefined }, throttles: number): void {
     if (item.status === 'succeeded') this.#succeeded++;
     else {
       this.#failed++;
@@ -138,31 +158,53 @@ export class Tally {
     this.#billedRequests += item.attempts - throttles;
     if (item.coldStart) this.#coldStarts++;
     this.#billedMs += item.billedMs ?? 0;
+    this.#bytes += item.size ?? 0;
+  }
+
+  /** A result of an earlier sitting. */
+  replay(item: InvocationResult): void {
+    this.#started++;
+    this.#replayed++;
+    this.record(item, 0);
   }
 
   end(): void {
     this.#endedAt ??= this.#clock();
   }
 
-  progress(): MapProgress {
+  /** @param running - invocations on their way */
+  progress(running: number): MapProgress {
     const listed = this.#started + this.#skipped;
+    const finished = this.#succeeded + this.#failed;
+    const inFlight = this.#started - finished;
+    const perMs = this.#pace.perMs(finished - this.#replayed);
+    const known = this.#listingDone && (perMs > 0 || inFlight === 0);
     return {
       listed,
       total: this.#listingDone ? listed : undefined,
-      done: this.#succeeded + this.#failed + this.#skipped,
+      done: finished + this.#skipped,
       succeeded: this.#succeeded,
       failed: this.#failed,
       skipped: this.#skipped,
-      inFlight: this.#started - this.#succeeded - this.#failed,
+      inFlight,
+      running,
+      queued: Math.max(0, inFlight - running),
       throttles: this.#throttles,
+      bytes: this.#bytes,
+      etaMs: known ? inFlight / (perMs || 1) : undefined,
+      costUsd: this.#cost().total,
     };
+  }
+
+  #cost(): CostEstimate {
+    return estimateCost(this.#architecture, gbSeconds(this.#billedMs, this.#memoryMiB), this.#billedRequests);
   }
 
   summary(): MapSummary {
     const finished = this.#succeeded + this.#failed;
     const ended = this.#endedAt !== undefined;
-    const used = gbSeconds(this.#billedMs, this.#memoryMiB);
     return {
+      runId: this.#runId,
       ...this.#of,
       complete: ended && this.#listingDone && finished === this.#started,
       listed: this.#started + this.#skipped,
@@ -170,6 +212,7 @@ export class Tally {
       failed: this.#failed,
       skipped: this.#skipped,
       cancelled: ended ? this.#started - finished : 0,
+      replayed: this.#replayed,
       reasons: { ...this.#reasons },
       attempts: this.#attempts,
       throttles: this.#throttles,
@@ -177,9 +220,37 @@ export class Tally {
       concurrency: this.#concurrency,
       memoryMiB: this.#memoryMiB,
       billedMs: this.#billedMs,
-      gbSeconds: used,
-      costUsd: estimateCost(this.#architecture, used, this.#billedRequests),
+      gbSeconds: gbSeconds(this.#billedMs, this.#memoryMiB),
+      costUsd: this.#cost(),
       wallMs: this.#startedAt === undefined ? 0 : (this.#endedAt ?? this.#clock()) - this.#startedAt,
     };
+  }
+}
+
+/** How long what lies back counts in what is expected. */
+const MEMORY_MS = 10_000;
+
+/** How fast results come, by the last ones more than by those before. */
+class Pace {
+  readonly #clock: () => number;
+  #at: number | undefined;
+  #finished = 0;
+  #perMs = 0;
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  perMs(finished: number): number {
+    const now = this.#clock();
+    const elapsed = now - (this.#at ?? now);
+    if (elapsed > 0) {
+      const latest = (finished - this.#finished) / elapsed;
+      const weight = this.#perMs === 0 ? 1 : 1 - Math.exp(-elapsed / MEMORY_MS);
+      this.#perMs += (latest - this.#perMs) * weight;
+    }
+    this.#at = now;
+    this.#finished = finished;
+    return this.#perMs;
   }
 }

@@ -6,10 +6,10 @@ interface Input extends BatchSize {
   n: number;
 }
 
-const size = { items: fc.constant(1), bytes: fc.nat(20), recordBytes: fc.nat(20), responseBytes: fc.nat(20) };
+const size = { items: fc.constant(1), bytes: fc.nat(20), eventBytes: fc.nat(20), responseBytes: fc.nat(20) };
 const limit = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(Number.POSITIVE_INFINITY));
-const limits = fc.record({ items: limit, bytes: limit, recordBytes: limit, responseBytes: limit });
-const NAMES = ['items', 'bytes', 'recordBytes', 'responseBytes'] as const;
+const limits = fc.record({ items: limit, bytes: limit, eventBytes: limit, responseBytes: limit });
+const NAMES = ['items', 'bytes', 'eventBytes', 'responseBytes'] as const;
 
 describe('batches of any inputs', () => {
   it('have each once and in order, are within their limits, and as full as they can be', async () => {

@@ -180,6 +180,30 @@ describe('writing', () => {
     expect(s3.commandCalls(PutObjectCommand)[0]?.args[0].input.Body).toEqual(Buffer.alloc(0));
   });
 
+  it('says whether the condition of a write held, and tries again after a conflict with another writer', async () => {
+    const object = { bucket: 'b', key: 'k' };
+    const conflict = serviceError('ConditionalRequestConflict', 409);
+    s3.on(PutObjectCommand).rejectsOnce(conflict).rejectsOnce(conflict).resolves({});
+    expect(await store.write(object, '', { ifNoneMatch: '*' })).toBe(true);
+    const inputs = s3.commandCalls(PutObjectCommand).map(({ args: [{ input }] }) => input);
+    expect(inputs.map(({ IfNoneMatch }) => IfNoneMatch)).toEqual(['*', '*', '*']);
+    s3.on(PutObjectCommand).rejects(serviceError('PreconditionFailed', 412));
+    expect(await store.write(object, '', { ifNoneMatch: '*' })).toBe(false);
+    s3.on(PutObjectCommand).rejects(new NoSuchKey({ message: 'no', $metadata: { httpStatusCode: 404 } }));
+    expect(await store.write(object, '', { ifMatch: '"e"' })).toBe(false);
+  });
+
+  it('ends the wait after a conflict when it is aborted', async () => {
+    const controller = new AbortController();
+    s3.on(PutObjectCommand).callsFake(() => {
+      controller.abort(new Error('enough'));
+      throw serviceError('ConditionalRequestConflict', 409);
+    });
+    const { signal } = controller;
+    await expect(store.write({ bucket: 'b', key: 'k' }, '', { ifNoneMatch: '*', signal })).rejects.toThrow('enough');
+    expect(s3.commandCalls(PutObjectCommand)).toHaveLength(1);
+  });
+
   it('finds the missing bucket and permission', async () => {
     s3.on(PutObjectCommand, { Bucket: 'nowhere' }).rejects(
       new NoSuchBucket({ message: 'no', $metadata: { httpStatusCode: 404 } }),

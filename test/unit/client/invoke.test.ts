@@ -32,6 +32,7 @@ describe('invoke', () => {
       stdout: { text: 'hello\n', bytes: 6 },
       stderr: { text: '', bytes: 0 },
       timings: { pullMs: 0, stageInMs: 1, containerMs: 2, stageOutMs: 3 },
+      repeated: false,
       billedMs: 100,
       maxMemoryMiB: 77,
       logs: REPORT,

@@ -108,6 +108,40 @@ describe('a direct invocation', () => {
   });
 });
 
+describe('idempotency keys', () => {
+  const results = { bucket: 'b', prefix: 'runs/1/' };
+
+  it('go to the records in their order, or to the one container', () => {
+    const scar = { version: 1, idempotencyKeys: ['a-0.x_=', 'b'.repeat(256)], results };
+    const { records, options } = parseEvent({ Records: [record('k'), record('l')], scar });
+    expect(records.map(({ idempotencyKey }) => idempotencyKey)).toEqual(scar.idempotencyKeys);
+    expect(options.results).toEqual(results);
+    const direct = parseEvent({ scar: { version: 1, idempotencyKeys: ['a'] } });
+    expect(direct.records[0]?.idempotencyKey).toBe('a');
+    expect(parseEvent({ scar: { version: 1 } }).records[0]).not.toHaveProperty('idempotencyKey');
+  });
+
+  it.each([
+    [{ idempotencyKeys: [] }, 'one of scar.idempotencyKeys for each of 1 records; received 0'],
+    [{ idempotencyKeys: ['a', 'b'] }, 'received 2'],
+    [{ idempotencyKeys: ['a'], action: 'preheat' }, 'each of 0 records'],
+    [{ idempotencyKeys: ['a', 'a'] }, 'array of different strings'],
+    [{ idempotencyKeys: 'a' }, 'array of different strings'],
+    [{ idempotencyKeys: [''] }, '1 to 256 characters'],
+    [{ idempotencyKeys: ['a/b'] }, '1 to 256 characters'],
+    [{ idempotencyKeys: ['a'.repeat(257)] }, '1 to 256 characters'],
+    [{ idempotencyKeys: ['a\n'] }, '1 to 256 characters'],
+    [{ idempotencyKeys: ['a'], results: { bucket: 'b' } }, 'scar.results must be { bucket, prefix }'],
+    [{ results }, 'scar.idempotencyKeys with scar.results'],
+  ])('%j is refused, saying %s', (scar, hint) => {
+    expect(() => parseEvent({ scar: { version: 1, ...scar } })).toThrow(hint);
+  });
+
+  it('are no promise of a reader where the answers are read from results', () => {
+    expect(isAnswered({ scar: { version: 2, results } })).toBe(false);
+  });
+});
+
 describe('an event that is none of ours', () => {
   it.each([
     [{ key1: 'value1', key2: 'value2' }, 'key1, key2'],

@@ -14,6 +14,8 @@ import { awsError, mockedContext } from '../fixtures.js';
 const scar = { version: 1 } as const;
 const recordOf = (input: MapInput) => objectRecord({ bucket: 'photos', ...input }, 'eu-west-1');
 
+const bytesOf = (input: MapInput) => Buffer.byteLength(JSON.stringify(recordOf(input))) + 1;
+
 /** A bucket that lists these objects, in pages; what is read of it is recorded. */
 function bucket(sizes: Record<string, number>, pageSize = 1_000) {
   const { context, s3 } = mockedContext();
@@ -30,9 +32,9 @@ function bucket(sizes: Record<string, number>, pageSize = 1_000) {
     return { ContentLength: found.Size, ETag: found.ETag };
   });
   const read = (options: Partial<MapInputs>, maxBytes = MAX_SYNC_PAYLOAD_BYTES) => {
-    const form = { recordOf, recordBytes: roomForRecords(scar, maxBytes) };
+    const room = { bytesOf, bytes: roomForRecords(scar, maxBytes) };
     checkInputs({ bucket: 'photos', ...options });
-    return readInputs(context.objects, { bucket: 'photos', ...options }, form, new AbortController().signal);
+    return readInputs(context.objects, { bucket: 'photos', ...options }, room, new AbortController().signal);
   };
   /** Batches as lists of keys, or `key#chunk`; what is skipped as `-key`. */
   const all = async (options: Partial<MapInputs>) => {
@@ -115,7 +117,7 @@ describe('the inputs of a map', () => {
     setImmediate(() => abort.abort(new Error('enough')));
     const drain = async () => {
       const options = { bucket: 'photos', keys, chunk: { bytes: 1 }, batch: { items: 100 } };
-      for await (const _ of readInputs(store, options, { recordOf, recordBytes: roomForRecords(scar) }, abort.signal));
+      for await (const _ of readInputs(store, options, { bytesOf, bytes: roomForRecords(scar) }, abort.signal));
     };
     await expect(drain()).rejects.toThrow('enough');
   });

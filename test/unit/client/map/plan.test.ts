@@ -8,8 +8,8 @@ import {
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
 import type { MapItem } from '../../../../src/client/map/item.js';
-import { planMap } from '../../../../src/client/map/plan.js';
-import { type MapOptions, mapOverBucket } from '../../../../src/client/map-over-bucket.js';
+import type { MapOptions } from '../../../../src/client/map/options.js';
+import { mapOverBucket } from '../../../../src/client/map-over-bucket.js';
 import { answer, response } from '../answers.js';
 import { awsError, functionArn, mockedContext } from '../fixtures.js';
 
@@ -26,7 +26,7 @@ function aws(objects: Record<string, number> = {}) {
   lambda.on(GetFunctionConcurrencyCommand).resolves({});
   lambda.on(GetAccountSettingsCommand).resolves({ AccountLimit: { UnreservedConcurrentExecutions: 10 } });
   lambda.on(InvokeCommand).callsFake(() => answer(response()));
-  const Contents = Object.entries(objects).map(([Key, Size]) => ({ Key, Size, ETag: `"${Key}"` }));
+  const Contents = Object.entries(objects).map(([Key, Size]) => ({ Key, Size }));
   s3.on(ListObjectsV2Command).resolves({ Contents });
   const map = (options: Partial<MapOptions> = {}) => mapOverBucket(context, 'gray', { bucket: 'photos', ...options });
   const events = () =>
@@ -48,7 +48,6 @@ describe('a plan of a map', () => {
       objects: 3,
       skipped: 2,
       bytes: 80,
-      invocations: 3,
       memoryMiB: 512,
       billedMs: 4_000,
       gbSeconds: 6,
@@ -59,23 +58,6 @@ describe('a plan of a map', () => {
       },
     });
     expect(events()).toEqual([]);
-  });
-
-  it('counts invocations of batches and chunks, and bills each object or chunk', async () => {
-    const { context } = aws(objects);
-    const planned = async (inputs: object) => planMap(context, 'gray', { bucket: 'photos', ...inputs });
-    expect(await planned({ batch: { bytes: 60 } })).toMatchObject({
-      objects: 4,
-      invocations: 2,
-      bytes: 100,
-      gbSeconds: 2,
-    });
-    expect(await planned({ chunk: { bytes: 25 } })).toMatchObject({
-      objects: 4,
-      invocations: 6,
-      bytes: 100,
-      gbSeconds: 3,
-    });
   });
 
   it('agrees with the run, which may follow', async () => {

@@ -1,0 +1,79 @@
+import { ValidationError } from '../errors.js';
+import { isIterable, isRepeatable, untilAborted } from '../util/until-aborted.js';
+import type { ClientContext } from './context.js';
+import { checkOverrides, type InvocationOverrides, invocationOptions, OVERRIDE_NAMES } from './invocation.js';
+import { checkInput } from './invoke.js';
+import type { MapCall, MappedCall } from './map/item.js';
+import { newRunId } from './map/journal/head.js';
+import { checkRunOptions, type MapRunOptions, RUN_OPTION_NAMES } from './map/options.js';
+import { notRepeatable, planMap } from './map/plan.js';
+import { MapRun } from './map/run.js';
+import { type Candidate, runSitting } from './map/sitting.js';
+import { CallSubject } from './map/subject.js';
+import { Tally } from './map/tally.js';
+import * as check from './validate.js';
+
+/** What the calls have in common. */
+export interface MapInputsOptions extends MapRunOptions, InvocationOverrides {}
+
+/** A call: what `invoke` would get; or its `args`, or their only one. */
+export type MapInput = MapCall | string | readonly string[];
+
+/** Read no further ahead than needed. */
+export type MapInputs = Iterable<MapInput> | AsyncIterable<MapInput>;
+
+/** `ScarClient.map`. */
+export function mapInputs(
+  context: ClientContext,
+  name: string,
+  inputs: MapInputs,
+  options: MapInputsOptions = {},
+): MapRun<MappedCall> {
+  check.functionName(name);
+  checkInputs(inputs);
+  check.knownOptions(options, [...OVERRIDE_NAMES, ...RUN_OPTION_NAMES], 'map');
+  checkOverrides(options);
+  checkRunOptions(options);
+  const runId = newRunId();
+  const tally = new Tally(runId);
+  tally.isOf({ functionName: name, bucket: '', prefix: '' });
+  return new MapRun(
+    context,
+    tally,
+    { ...options, runId },
+    (run) => runSitting(context, run, { functionName: name, options, subjects: (signal) => subjects(inputs, signal) }),
+    (plan) => {
+      if (!isRepeatable(inputs)) throw notRepeatable('inputs');
+      const entries = (signal: AbortSignal) => subjects(inputs, signal);
+      return planMap(context, { functionName: name, bucket: '', sized: false, entries }, options.signal, plan);
+    },
+  );
+}
+
+async function* subjects(inputs: MapInputs, signal: AbortSignal): AsyncGenerator<Candidate<MappedCall>, undefined> {
+  let index = 0;
+  for await (const input of untilAborted(inputs, signal)) {
+    const call = readInput(`inputs[${index}]`, input);
+    yield { subject: new CallSubject({ index: index++, call }, await invocationOptions(call)), passes: true };
+  }
+}
+
+function readInput(where: string, input: MapInput): MapCall {
+  const call: MapCall =
+    typeof input === 'string' ? { args: [input] } : Array.isArray(input) ? { args: [...input] } : (input as MapCall);
+  check.knownOptions(call, [...OVERRIDE_NAMES, 'input'], where);
+  try {
+    checkOverrides(call);
+    checkInput(call.input);
+  } catch (error) {
+    if (!(error instanceof ValidationError)) throw error;
+    const { option, rule, received } = error.context as { option: string; rule: string; received: unknown };
+    throw new ValidationError(`${where}.${option}`, rule, received);
+  }
+  return call;
+}
+
+function checkInputs(inputs: unknown): void {
+  if (isIterable(inputs)) return;
+  throw new ValidationError('inputs', 'be an array, or another iterable, of what invoke takes', inputs);
+}

@@ -1,0 +1,108 @@
+import { ValidationError } from '../../errors.js';
+import { checkOverrides, type InvocationOverrides, OVERRIDE_NAMES } from '../invocation.js';
+import * as check from '../validate.js';
+import type { MapCompletion } from './completion.js';
+import { checkFailureRetries, type FailureRetries } from './failure-retries.js';
+import { checkJournal, type JournalPlace } from './journal/place.js';
+import { checkSelection, type ObjectSelection, SELECTION_NAMES } from './selection.js';
+
+/** Which objects, how many at once, and what to do about failures. */
+export interface MapOptions extends ObjectSelection, InvocationOverrides, MapRunOptions {
+  /**
+   * Keeps every result in a journal, from which `resumeMap(run.runId)` goes on after this process has ended, however that happened: a folder of
+   * this machine, or `true` for the one where such programs keep their state (`$XDG_STATE_HOME/scar-client/runs`, by default below `~/.local/state`).
+   * It has the options in it, environment and script included. Default: none.
+   */
+  journal?: JournalPlace;
+}
+
+/** How a run goes, over whatever it is. */
+export interface MapRunOptions extends MapSittingOptions {
+  /**
+   * Results in the order of the objects. At most twice `concurrency` of them are under way or wait for their turn, so that one slow
+   * object holds the others up. Default false: as they come. In a resumed run those of earlier sittings come first.
+   */
+  ordered?: boolean;
+  /** When to end before all objects have their results. Default: never; an object's failure is a value. */
+  completion?: MapCompletion;
+  retry?: MapRetryOptions;
+}
+
+/** What may be another in each sitting of a run. */
+export interface MapSittingOptions {
+  /** Invocations at once, capped by what Lambda allows. Default: the client's. See also {@link MapRun.setConcurrency}. */
+  concurrency?: number;
+  /**
+   * How long what is under way may go on when the run is ended early (by `break`, `signal`, `cancel`), in ms: nothing new begins, and results that
+   * come in time are in the journal. What takes longer is dropped, and may still run on Lambda. Default 0.
+   */
+  drainMs?: number;
+  /** Ends the run: the loop throws its reason. */
+  signal?: AbortSignal;
+}
+
+export interface MapRetryOptions {
+  /** Sends in all for an object when connections break or AWS answers 5xx. Default 4. */
+  attempts?: number;
+  /** Waits in all for an object while Lambda answers 429, in seconds. Default 900. */
+  throttleSeconds?: number;
+  /**
+   * How often to run an object again whose container or function failed: for whatever reason, or reason by reason, as in
+   * `{ timeout: 1, 'out-of-memory': 1 }`. Default 0.
+   */
+  failures?: number | FailureRetries;
+}
+
+const SITTING_NAMES = ['concurrency', 'drainMs', 'signal'] as const satisfies readonly (keyof MapSittingOptions)[];
+export const RUN_OPTION_NAMES = [
+  'ordered',
+  'completion',
+  'retry',
+  ...SITTING_NAMES,
+] as const satisfies readonly (keyof MapRunOptions)[];
+
+/** @throws ValidationError */
+export function checkMapOptions(name: string, options: MapOptions): void {
+  check.functionName(name);
+  check.knownOptions(options, [...SELECTION_NAMES, ...OVERRIDE_NAMES, ...RUN_OPTION_NAMES, 'journal'], 'mapOverBucket');
+  checkSelection(options);
+  checkOverrides(options);
+  checkJournal(options.journal);
+  checkRunOptions(options);
+}
+
+/** @throws ValidationError */
+export function checkRunOptions(options: MapRunOptions): void {
+  check.optionalBoolean('ordered', options.ordered);
+  checkCompletion(options.completion);
+  checkRetry(options.retry);
+  checkSitting(options);
+}
+
+/** @throws ValidationError */
+export function checkSitting({ concurrency, drainMs, signal }: MapSittingOptions): void {
+  check.integer('concurrency', concurrency, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  check.integer('drainMs', drainMs, { min: 0, max: 16 * 60_000 });
+  check.abortSignal(signal);
+}
+
+function checkRetry(retry: MapRetryOptions | undefined): void {
+  if (retry === undefined) return;
+  check.knownOptions(retry, ['attempts', 'throttleSeconds', 'failures'], 'retry');
+  check.integer('retry.attempts', retry.attempts, { min: 1, max: 100 });
+  check.integer('retry.throttleSeconds', retry.throttleSeconds, { min: 0, max: 86_400 });
+  checkFailureRetries(retry.failures);
+}
+
+function checkCompletion(completion: MapCompletion | undefined): void {
+  if (completion === undefined) return;
+  const names = ['minSuccessful', 'toleratedFailureCount', 'toleratedFailurePercentage'];
+  check.knownOptions(completion, names, 'completion');
+  const max = Number.MAX_SAFE_INTEGER;
+  check.integer('completion.minSuccessful', completion.minSuccessful, { min: 1, max });
+  check.integer('completion.toleratedFailureCount', completion.toleratedFailureCount, { min: 0, max });
+  const percentage = completion.toleratedFailurePercentage;
+  if (percentage !== undefined && !(percentage >= 0 && percentage <= 100)) {
+    throw new ValidationError('completion.toleratedFailurePercentage', 'be a number from 0 to 100', percentage);
+  }
+}

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { InvocationOptions, S3EventRecord } from '../../contract/index.js';
+import { objectRecord } from '../invocation.js';
+import type { InvocationResult } from '../invocation-result.js';
+import type { MappedCall, MappedObject } from './item.js';
+import type { SelectedObject } from './selection.js';
+
+/** What is to have one result of a run. */
+export interface Subject<Own> {
+  /** The same in every sitting of a run, and its alone. */
+  readonly id: string;
+  /** What it says in place of the run's options. */
+  readonly scar?: InvocationOptions;
+  /** Its object, for the function. */
+  record(region: string): S3EventRecord | undefined;
+  /** What its item has beside the result. */
+  own(result: InvocationResult): Own;
+}
+
+/** An object of the run's bucket. */
+export class ObjectSubject implements Subject<MappedObject> {
+  readonly id: string;
+  readonly #bucket: string;
+  readonly #object: SelectedObject;
+
+  constructor(id: string, bucket: string, object: SelectedObject) {
+    this.id = id;
+    this.#bucket = bucket;
+    this.#object = object;
+  }
+
+  record(region: string): S3EventRecord {
+    return objectRecord({ bucket: this.#bucket, ...this.#object }, region);
+  }
+
+  own({ input }: InvocationResult): MappedObject {
+    const { key, bytes, versionId } = this.#object;
+    const own = { bucket: this.#bucket, key, size: bytes ?? input?.bytes };
+    return versionId === undefined ? own : { ...own, versionId };
+  }
+}
+
+/** @param position - in the list that it is from, if that may have it more than once */
+export function objectId({ key, versionId }: SelectedObject, position?: number): string {
+  const version = versionId === undefined ? '' : `\n${versionId}`;
+  const place = position === undefined ? '' : `\n#${position}`;
+  return key + version + place;
+}
+
+/** One input of `map`. */
+export class CallSubject implements Subject<MappedCall> {
+  readonly id: string;
+  readonly scar: InvocationOptions;
+  readonly #own: MappedCall;
+
+  constructor(own: MappedCall, scar: InvocationOptions) {
+    this.id = `${own.index}`;
+    this.scar = scar;
+    this.#own = own;
+  }
+
+  record(region: string): S3EventRecord | undefined {
+    return this.#own.call.input && objectRecord(this.#own.call.input, region);
+  }
+
+  own(): MappedCall {
+    return this.#own;
+  }
+}
+
+/**
+ * Names one execution: whoever sends it again, from whatever process, sends the same. A failure that is run again is another
+ * execution.
+ *
+ * @param execution - from 1
+ */
+export function idempotencyKey(runId: string, subjectId: string, execution: number): string {
+  return createHash('sha256').update(`${runId}\n${subjectId}\n${execution}`).digest('base64url');
+}
