@@ -3,6 +3,7 @@ import { ScarClient as Client } from './client/scar-client.js';
 import { knownOptions } from './client/validate.js';
 import type { Engine, EngineOptions } from './local/index.js';
 
+export type { AttachOptions } from './client/attach-map.js';
 export type { ScarClientOptions } from './client/config.js';
 export type { CreateFunctionOptions } from './client/create-function.js';
 export type { DeletedFunction, DeleteFunctionOptions } from './client/delete-function.js';
@@ -42,7 +43,13 @@ export type { CallItem, MapCall, MapItem, Mapped, MappedCall, MappedObject } fro
 export type { JournalPlace } from './client/map/journal/place.js';
 export type { ObjectKey, ObjectKeys } from './client/map/keys.js';
 export type { ManifestAddress } from './client/map/manifest.js';
-export type { MapOptions, MapRetryOptions, MapRunOptions, MapSittingOptions } from './client/map/options.js';
+export type {
+  MapOptions,
+  MapRetryOptions,
+  MapRunOptions,
+  MapSittingOptions,
+  ResultsPlace,
+} from './client/map/options.js';
 export type { MapPlan, PlanOptions } from './client/map/plan.js';
 export type { MapEvents, MapRun } from './client/map/run.js';
 export type { ObjectSelection } from './client/map/selection.js';

@@ -219,6 +219,24 @@ export class FunctionService {
     }
   }
 
+  /**
+   * Puts an event into the function's queue, once; Lambda runs it when it can, and again when the function fails
+   * (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html).
+   *
+   * @returns with nothing but the request's ID
+   */
+  async enqueue(name: string, payload: string, signal: AbortSignal): Promise<RawInvocation> {
+    const command = new InvokeCommand({ FunctionName: name, Payload: Buffer.from(payload), InvocationType: 'Event' });
+    command.middlewareStack.add((next) => (args) => next(args), RETRY_MIDDLEWARE);
+    try {
+      const answer = await this.#client.send(command, sending(signal));
+      const requestId = answer.$metadata.requestId ?? '';
+      return { requestId, payload: new Uint8Array(), functionError: undefined, logTail: '' };
+    } catch (error) {
+      throw functionError(error, { action: 'Invoke', permission: 'lambda:InvokeFunction', name, signal });
+    }
+  }
+
   /** Adds a statement to the function's policy; fine if one of that ID is there. Returns whether it was added. */
   async allow(name: string, permission: InvokePermission, signal?: AbortSignal): Promise<boolean> {
     const command = new AddPermissionCommand({

@@ -21,6 +21,8 @@ export interface ClientContext {
   /** The Region in which the Lambda client works. */
   region(): Promise<string>;
   readonly notify: Notifier;
+  /** A clock that never goes back, in ms. */
+  readonly now: () => number;
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** 0 to 1, for jitter. */
   readonly random: () => number;
@@ -108,6 +110,7 @@ export function makeContext(
     logs: new LogService(logs),
     region: () => lambda.config.region(),
     notify,
+    now: () => performance.now(),
     sleep,
     random: Math.random,
     closing,

@@ -124,6 +124,21 @@ function noOutcome(
   return failed(facts, 'response', message, { functionName });
 }
 
+/** Reads the answer that a queued invocation has left; what Lambda reports of it is in the log alone. */
+export function readAnswer(functionName: string, response: InvocationResponse): InvocationResult {
+  const [outcome] = response.outcomes;
+  const facts = { ...NOTHING, requestId: response.requestId };
+  if (outcome) return readOutcome(functionName, facts, response, outcome);
+  return failed(facts, 'response', `The answer of ${functionName} should have an outcome; it has none`, {
+    functionName,
+  });
+}
+
+/** The result of a queued invocation that has left no answer. */
+export function lostAnswer(functionName: string, message: string): InvocationFailure {
+  return failed({ ...NOTHING }, 'lost', message, { functionName });
+}
+
 /** The result of an invocation that did not come back. */
 export function unanswered(error: ScarError, attempts: number): InvocationFailure {
   const reason = error.code === 'throttled' ? 'throttled' : 'service';

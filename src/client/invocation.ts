@@ -3,7 +3,6 @@ import {
   encodeEventKey,
   type InvocationEvent,
   type InvocationOptions,
-  MAX_SYNC_PAYLOAD_BYTES,
   type ObjectChunk,
   type OutputTarget,
   type S3EventRecord,
@@ -54,21 +53,26 @@ export async function invocationOptions(options: InvocationOverrides): Promise<I
   };
 }
 
-/** The event as it is sent. `maxBytes`: what Lambda takes. */
-export function encodeEvent(event: InvocationEvent, maxBytes = MAX_SYNC_PAYLOAD_BYTES): string {
+/** Lambda's limits on a request that is waited for, and on one that is queued (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
+const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 1024 * 1024;
+
+/** The event as it is sent. */
+export function encodeEvent(event: InvocationEvent, { queued = false } = {}): string {
   const payload = JSON.stringify(event);
+  const limit = queued ? MAX_QUEUED_BYTES : MAX_PAYLOAD_BYTES;
   // A UTF-16 unit is at most three bytes: most payloads need no counting.
-  if (payload.length * 3 > maxBytes && Buffer.byteLength(payload) > maxBytes) {
+  if (payload.length * 3 > limit && Buffer.byteLength(payload) > limit) {
     const bytes = Buffer.byteLength(payload);
     const hint = 'Put a large script into the function or a bucket';
-    throw new ValidationError('script', `leave the event within ${maxBytes} bytes`, `${bytes} bytes`, hint);
+    throw new ValidationError('script', `leave the event within ${limit} bytes`, `${bytes} bytes`, hint);
   }
   return payload;
 }
 
-/** The bytes that are left for the records of an event. */
-export function roomForRecords(scar: InvocationOptions, maxBytes = MAX_SYNC_PAYLOAD_BYTES): number {
-  return maxBytes - Buffer.byteLength(JSON.stringify({ Records: [], scar }));
+/** What an event has left for its records, and for what else goes with each, in bytes. */
+export function roomForRecords(scar: InvocationOptions, { queued = false } = {}): number {
+  return (queued ? MAX_QUEUED_BYTES : MAX_PAYLOAD_BYTES) - Buffer.byteLength(JSON.stringify({ Records: [], scar }));
 }
 
 /** An object, or a chunk of it, as a notification of S3 tells it. */
@@ -116,6 +120,8 @@ export interface RetryLimits {
   attempts: number;
   /** Waits in all after 429, in ms. */
   throttleMs: number;
+  /** Whether the event is only to be queued: what comes back then says that it is. Default false. */
+  queued?: boolean;
 }
 
 export const DEFAULT_RETRY_LIMITS: RetryLimits = { attempts: 4, throttleMs: 15 * 60_000 };
@@ -156,7 +162,9 @@ export async function sendInvocation(
     if (turn) await turn;
     let error: ScarError;
     try {
-      const raw = await context.functions.invoke(functionName, payload, ANSWER_TIMEOUT_MS, signal);
+      const raw = limits.queued
+        ? await context.functions.enqueue(functionName, payload, signal)
+        : await context.functions.invoke(functionName, payload, ANSWER_TIMEOUT_MS, signal);
       gate.leave('answered');
       return { raw, attempts, throttles };
     } catch (thrown) {

@@ -34,7 +34,7 @@ export function resumeMap(context: ClientContext, runId: string, options: Resume
     { ...options, runId },
     async (run) => runSitting(context, run, await resumeSitting(context, options, run)),
     async (plan) => {
-      const { functionName, options: all } = await readOptions(runId, options);
+      const { functionName, options: all } = await readOptions(context, runId, options);
       return planMap(context, plannedObjects(context, functionName, all), options.signal, plan);
     },
   );

@@ -4,6 +4,7 @@ import type { LambdaClient } from '@aws-sdk/client-lambda';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { EventEmitter } from 'eventemitter3';
 import { ScarError } from '../errors.js';
+import { type AttachOptions, attachMap } from './attach-map.js';
 import { resolveConfig, type ScarClientOptions } from './config.js';
 import { type ClientContext, makeContext, type Notifier } from './context.js';
 import { type CreateFunctionOptions, createFunction } from './create-function.js';
@@ -213,6 +214,19 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    */
   resumeMap(runId: string, options?: ResumeOptions): MapRun {
     return resumeMap(this.#context, runId, options);
+  }
+
+  /**
+   * Looks on at an asynchronous run, from whatever process: gives all of its results, those that are there and those that come. Lazy, as
+   * `mapOverBucket`.
+   *
+   * @throws ValidationError at once; while iterating ScarError (`run-not-found`; `timeout` if who sends the run's events was not heard of for
+   * five minutes) and what `mapOverBucket` throws
+   * @example
+   * for await (const item of scar.attachMap(runId, { results: { bucket: 'results' } })) console.log(item.key, item.status);
+   */
+  attachMap(runId: string, options: AttachOptions): MapRun {
+    return attachMap(this.#context, runId, options);
   }
 
   /**

@@ -5,9 +5,10 @@ import type { ResumeOptions } from '../resume-map.js';
 import type { MapItem, MappedObject } from './item.js';
 import { makeHead, storedOptions } from './journal/head.js';
 import { MapJournal } from './journal/journal.js';
-import { openJournalStore } from './journal/place.js';
+import { type JournalPlace, openJournalStore } from './journal/place.js';
 import type { MapOptions } from './options.js';
 import { notRepeatable, type Planned } from './plan.js';
+import { queuedSitting } from './queued-sitting.js';
 import type { RunControl } from './run.js';
 import { selectObjects } from './selection.js';
 import type { Candidate, Sitting } from './sitting.js';
@@ -22,11 +23,13 @@ export async function beginSitting(
   options: MapOptions,
   run: RunControl<MappedObject>,
 ): Promise<BucketSitting> {
+  const place = journalPlace(options);
   const fresh = { functionName, options, subjects: (signal: AbortSignal) => selected(context, options, signal) };
-  if (!options.journal) return fresh;
+  if (!place) return fresh;
   const head = await makeHead(run.runId, functionName, options);
-  const store = await openJournalStore(options.journal, run.runId, 'new');
-  return { ...fresh, journal: await MapJournal.begin(store, head, (error) => run.conclude(error)) };
+  const store = await openJournalStore(context.objects, place, run.runId, 'new');
+  const journal = await MapJournal.begin(store, head, (error) => run.conclude(error));
+  return options.mode === 'async' ? queuedSitting({ ...fresh, options }, journal, run) : { ...fresh, journal };
 }
 
 /** A run that a journal tells of. */
@@ -35,17 +38,22 @@ export async function resumeSitting(
   options: ResumeOptions,
   run: RunControl<MappedObject>,
 ): Promise<BucketSitting> {
-  const store = await openJournalStore(options.journal || true, run.runId, 'existing');
+  const { retryFailed } = options;
+  const store = await openJournalStore(context.objects, options.journal || true, run.runId, 'existing');
   const journal = await MapJournal.open(store, (error) => run.conclude(error), run.admitting);
   try {
     const all = resumedOptions(journal, options);
     const { functionName } = journal.head;
     run.tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
     run.flow.ordered = all.ordered ?? false;
-    const { retryFailed } = options;
+    const resumed = { functionName, options: all };
+    if (all.mode === 'async') {
+      if (retryFailed) throw new ValidationError('retryFailed', 'come with the journal of a synchronous run', true);
+      const subjects = (signal: AbortSignal) => selected(context, all, signal);
+      return queuedSitting({ ...resumed, subjects }, journal, run);
+    }
     return {
-      functionName,
-      options: all,
+      ...resumed,
       journal,
       earlier: (signal) => standing(journal, retryFailed, signal),
       subjects: (signal) => (retryFailed ? failed(journal, signal) : selected(context, all, signal)),
@@ -58,13 +66,18 @@ export async function resumeSitting(
 
 /** What the journal's run was asked for, with what is another in this sitting. Opens nothing for long. */
 export async function readOptions(
+  context: ClientContext,
   runId: string,
   options: ResumeOptions,
 ): Promise<{ functionName: string; options: MapOptions }> {
-  const store = await openJournalStore(options.journal || true, runId, 'existing');
+  const store = await openJournalStore(context.objects, options.journal || true, runId, 'existing');
   const journal = await MapJournal.open(store, () => {}, new AbortController().signal);
   await journal.close();
   return { functionName: journal.head.functionName, options: resumedOptions(journal, options) };
+}
+
+function journalPlace({ mode, results, journal }: MapOptions): JournalPlace | undefined {
+  return mode === 'async' ? results : journal;
 }
 
 function resumedOptions({ head }: MapJournal, { keys, concurrency, drainMs, signal }: ResumeOptions): MapOptions {
@@ -81,7 +94,7 @@ async function* selected(
   context: ClientContext,
   options: MapOptions,
   signal: AbortSignal,
-): AsyncGenerator<Candidate<MappedObject>, undefined> {
+): AsyncGenerator<Candidate<MappedObject, ObjectSubject>, undefined> {
   // A listing has each key once; a list may have it twice, and then it has two results.
   const given = options.keys !== undefined || options.manifest !== undefined;
   let position = 0;

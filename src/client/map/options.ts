@@ -9,11 +9,32 @@ import { checkSelection, type ObjectSelection, SELECTION_NAMES } from './selecti
 /** Which objects, how many at once, and what to do about failures. */
 export interface MapOptions extends ObjectSelection, InvocationOverrides, MapRunOptions {
   /**
+   * `sync`: each invocation is waited for. `async`: events go into Lambda's queue, functions leave their answers at `results`, and once all
+   * events are sent (`run.on('sent')`) this process may end: `attachMap` gives the same stream anywhere. Default `sync`.
+   */
+  mode?: 'sync' | 'async';
+  /**
+   * Where functions leave their answers: then whatever is sent again runs at most once, whichever environment gets it. Needed for `async`, whose
+   * journal is there too. It costs two requests to S3 for each object, and the function's role must be allowed to read and write there. Default:
+   * an environment knows its own last answers.
+   */
+  results?: ResultsPlace;
+  /** For `async`: the most events that are sent and not answered. Lambda drops what waits for more than six hours. Default 10,000. */
+  queueLimit?: number;
+  /**
    * Keeps every result in a journal, from which `resumeMap(run.runId)` goes on after this process has ended, however that happened: a folder of
-   * this machine, or `true` for the one where such programs keep their state (`$XDG_STATE_HOME/scar-client/runs`, by default below `~/.local/state`).
+   * this machine, `true` for the one where such programs keep their state (`$XDG_STATE_HOME/scar-client/runs`, by default below `~/.local/state`), or a
+   * place in a bucket, which is written to once a second.
    * It has the options in it, environment and script included. Default: none.
    */
   journal?: JournalPlace;
+}
+
+/** A place in a bucket for runs; each has a folder there by its ID. */
+export interface ResultsPlace {
+  bucket: string;
+  /** Default `scar-runs/`. */
+  prefix?: string;
 }
 
 /** How a run goes, over whatever it is. */
@@ -64,11 +85,41 @@ export const RUN_OPTION_NAMES = [
 /** @throws ValidationError */
 export function checkMapOptions(name: string, options: MapOptions): void {
   check.functionName(name);
-  check.knownOptions(options, [...SELECTION_NAMES, ...OVERRIDE_NAMES, ...RUN_OPTION_NAMES, 'journal'], 'mapOverBucket');
+  check.knownOptions(
+    options,
+    [...SELECTION_NAMES, ...OVERRIDE_NAMES, ...RUN_OPTION_NAMES, 'journal', 'mode', 'results', 'queueLimit'],
+    'mapOverBucket',
+  );
   checkSelection(options);
   checkOverrides(options);
   checkJournal(options.journal);
+  checkMode(options);
   checkRunOptions(options);
+}
+
+function checkMode({ mode, results, queueLimit, journal }: MapOptions): void {
+  if (mode !== undefined && mode !== 'sync' && mode !== 'async') {
+    throw new ValidationError('mode', 'be sync or async', mode);
+  }
+  checkResults('results', results);
+  if (mode !== 'async') {
+    if (queueLimit !== undefined) throw new ValidationError('queueLimit', 'come with mode async', queueLimit);
+    return;
+  }
+  check.integer('queueLimit', queueLimit, { min: 1, max: 1_000_000 });
+  if (results === undefined) {
+    throw new ValidationError('results', 'say where answers are kept, in mode async', results, 'E.g. { bucket }');
+  }
+  if (journal) throw new ValidationError('journal', 'not come with mode async', journal, 'It is kept at results');
+}
+
+/** @throws ValidationError */
+export function checkResults(option: string, results: unknown): void {
+  if (results === undefined) return;
+  check.knownOptions(results, ['bucket', 'prefix'], option);
+  const { bucket, prefix } = results as Partial<ResultsPlace>;
+  check.bucketName(`${option}.bucket`, bucket);
+  check.optionalString(`${option}.prefix`, prefix);
 }
 
 /** @throws ValidationError */

@@ -17,6 +17,8 @@ export interface MapEvents<Own = MappedObject> {
   /** An object got its result, which the loop will give. */
   result: (item: Mapped<Own>) => void;
   warning: (event: WarningEvent) => void;
+  /** In an asynchronous run: all events are in Lambda's queue, so many in all, and this process may end. */
+  sent: (events: number) => void;
   /** The run is over, however it ended: the last event. */
   end: (summary: MapSummary) => void;
 }
@@ -40,6 +42,8 @@ export interface RunControl<Own> {
   /** Ends the run before its time: what is under way is cancelled, what is there is given, then comes the error, if any. */
   conclude(error?: ScarError): void;
   finished(item: Mapped<Own>): void;
+  /** All events of an asynchronous run are sent. */
+  sent(events: number): void;
   progressed(): void;
   warn(event: WarningEvent): void;
 }
@@ -266,6 +270,9 @@ export class MapRun<Own extends object = MappedObject>
       finished: (item) => {
         this.emit('result', item);
         this.#progressed();
+      },
+      sent: (events) => {
+        this.emit('sent', events);
       },
       progressed: () => this.#progressed(),
       warn: (event) => this.#warn(event),

@@ -13,11 +13,13 @@ export interface Sitting<Own> {
   /** Results of earlier sittings that stand. */
   earlier?(signal: AbortSignal): AsyncIterable<{ id: string; item: Mapped<Own> }>;
   /** What there is to do, and what is skipped, read as it is needed. */
-  subjects(signal: AbortSignal): AsyncGenerator<Candidate<Own>, undefined>;
+  subjects(signal: AbortSignal): AsyncGenerator<Candidate<Own>>;
+  /** Told when nothing more is to be sent, in an asynchronous run. */
+  allSent?(): Promise<void>;
 }
 
-export interface Candidate<Own> {
-  subject: Subject<Own>;
+export interface Candidate<Own, Kind extends Subject<Own> = Subject<Own>> {
+  subject: Kind;
   passes: boolean;
 }
 
@@ -25,7 +27,7 @@ export interface Candidate<Own> {
 export async function runSitting<Own extends object>(
   context: ClientContext,
   run: RunControl<Own>,
-  { functionName, options, journal, earlier, subjects }: Sitting<Own>,
+  { functionName, options, journal, earlier, subjects, allSent }: Sitting<Own>,
 ): Promise<void> {
   const { flow, tally } = run;
   try {
@@ -49,6 +51,7 @@ export async function runSitting<Own extends object>(
           continue;
         }
         tally.start();
+        work.queue?.expect();
         flow.add(mapSubjects(work, [subject]));
       }
     } finally {
@@ -56,6 +59,10 @@ export async function runSitting<Own extends object>(
     }
     tally.listingDone();
     run.progressed();
+    if (work.queue) {
+      await Promise.race([work.queue.complete(), flow.settled()]);
+      if (work.queue.isSent) await allSent?.();
+    }
     await completeWork(work);
     await flow.settled();
   } finally {

@@ -11,30 +11,39 @@ export interface Subject<Own> {
   readonly id: string;
   /** What it says in place of the run's options. */
   readonly scar?: InvocationOptions;
+  /** In an asynchronous run: where it is in the queue, and whether an event of it was, or may have been, sent before. */
+  readonly queued?: QueuedSubject;
   /** Its object, for the function. */
   record(region: string): S3EventRecord | undefined;
   /** What its item has beside the result. */
   own(result: InvocationResult): Own;
 }
 
+export interface QueuedSubject {
+  number: number;
+  sent: 'no' | 'maybe' | 'yes';
+}
+
 /** An object of the run's bucket. */
 export class ObjectSubject implements Subject<MappedObject> {
   readonly id: string;
+  readonly queued?: QueuedSubject;
   readonly #bucket: string;
-  readonly #object: SelectedObject;
+  readonly object: SelectedObject;
 
-  constructor(id: string, bucket: string, object: SelectedObject) {
+  constructor(id: string, bucket: string, object: SelectedObject, queued?: QueuedSubject) {
     this.id = id;
     this.#bucket = bucket;
-    this.#object = object;
+    this.object = object;
+    if (queued) this.queued = queued;
   }
 
   record(region: string): S3EventRecord {
-    return objectRecord({ bucket: this.#bucket, ...this.#object }, region);
+    return objectRecord({ bucket: this.#bucket, ...this.object }, region);
   }
 
   own({ input }: InvocationResult): MappedObject {
-    const { key, bytes, versionId } = this.#object;
+    const { key, bytes, versionId } = this.object;
     const own = { bucket: this.#bucket, key, size: bytes ?? input?.bytes };
     return versionId === undefined ? own : { ...own, versionId };
   }
@@ -76,4 +85,13 @@ export class CallSubject implements Subject<MappedCall> {
  */
 export function idempotencyKey(runId: string, subjectId: string, execution: number): string {
   return createHash('sha256').update(`${runId}\n${subjectId}\n${execution}`).digest('base64url');
+}
+
+/**
+ * The same in an asynchronous run, whose answers are looked for in the order of their keys.
+ *
+ * @param number - of the subject, ten digits at most
+ */
+export function queuedKey(number: number, execution: number): string {
+  return `${String(number).padStart(10, '0')}-${execution}`;
 }

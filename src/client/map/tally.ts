@@ -111,6 +111,10 @@ export class Tally {
     return this.#failed;
   }
 
+  get skipped(): number {
+    return this.#skipped;
+  }
+
   /** Objects that were not skipped, so far. */
   get started(): number {
     return this.#started;
@@ -131,8 +135,8 @@ export class Tally {
     this.#concurrency = concurrency;
   }
 
-  skip(): void {
-    this.#skipped++;
+  skip(objects = 1): void {
+    this.#skipped += objects;
   }
 
   start(): void {

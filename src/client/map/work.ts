@@ -1,3 +1,4 @@
+import type { RawInvocation } from '../../aws/lambda.js';
 import type { InvocationOptions } from '../../contract/index.js';
 import { allowedConcurrency } from '../concurrency.js';
 import type { ClientContext } from '../context.js';
@@ -7,6 +8,7 @@ import {
   type InvocationOverrides,
   invocationOptions,
   type RetryLimits,
+  type Sent,
   sendInvocation,
 } from '../invocation.js';
 import { type InvocationResult, readInvocations, unanswered } from '../invocation-result.js';
@@ -15,10 +17,12 @@ import { endOf, endOfAll, type MapCompletion } from './completion.js';
 import { type FailureRetries, RetriesLeft } from './failure-retries.js';
 import type { Mapped } from './item.js';
 import type { MapJournal } from './journal/journal.js';
+import { answerPlace } from './journal/place.js';
 import type { MapOptions } from './options.js';
+import { DEFAULT_QUEUE_LIMIT, Queue } from './queue.js';
 import type { RunControl } from './run.js';
 import { SignalFan } from './signal-fan.js';
-import { idempotencyKey, type Subject } from './subject.js';
+import { idempotencyKey, queuedKey, type Subject } from './subject.js';
 
 /** What all subjects of a run share. */
 export interface MapWork<Own> {
@@ -33,9 +37,12 @@ export interface MapWork<Own> {
   failures: number | FailureRetries | undefined;
   completion: MapCompletion | undefined;
   journal: MapJournal | undefined;
+  /** In an asynchronous run. */
+  queue: Queue | undefined;
 }
 
-export type WorkOptions = Pick<MapOptions, 'concurrency' | 'retry' | 'completion'> & InvocationOverrides;
+export type WorkOptions = Pick<MapOptions, 'concurrency' | 'retry' | 'completion' | 'mode' | 'results' | 'queueLimit'> &
+  InvocationOverrides;
 
 /** Asks for the function and its limits, so that a run that cannot work fails before its first object. */
 export async function prepareWork<Own extends object>(
@@ -53,7 +60,9 @@ export async function prepareWork<Own extends object>(
     context.region(),
     invocationOptions(options),
   ]);
-  flow.atOnce = concurrency;
+  const results = options.results && answerPlace(options.results, run.runId);
+  const queue = options.mode === 'async' && results ? new Queue(context, results, facts, run) : undefined;
+  flow.atOnce = queue ? (options.queueLimit ?? DEFAULT_QUEUE_LIMIT) : concurrency;
   tally.runsWith(facts, concurrency);
   const signals = new SignalFan(run.signal, concurrency);
   const admission = new Admission(concurrency, admitting, () => tally.throttled());
@@ -61,7 +70,7 @@ export async function prepareWork<Own extends object>(
     const changed = await allowedConcurrency(context, functionName, wanted, run.warn, admitting);
     signals.growTo(changed);
     admission.capAt(changed);
-    flow.atOnce = changed;
+    if (!queue) flow.atOnce = changed;
     tally.runsWith(facts, changed);
     return changed;
   });
@@ -71,7 +80,7 @@ export async function prepareWork<Own extends object>(
     run,
     functionName,
     region,
-    scar,
+    scar: { ...scar, ...(results && { results }) },
     signals,
     admission,
     limits: {
@@ -79,6 +88,7 @@ export async function prepareWork<Own extends object>(
       throttleMs: (options.retry?.throttleSeconds ?? DEFAULT_RETRY_LIMITS.throttleMs / 1000) * 1000,
     },
     failures: options.retry?.failures,
+    queue,
     completion: options.completion,
     journal,
   };
@@ -138,28 +148,45 @@ async function execute<Own extends object>(
   pending: readonly Pending<Own>[],
   signal: AbortSignal,
 ): Promise<Executed[]> {
-  const { context, run, functionName, region } = work;
-  const records = pending.flatMap(({ subject }) => subject.record(region) ?? []);
-  const payload = encodeEvent({
-    ...(records.length > 0 && { Records: records }),
-    scar: {
-      ...work.scar,
-      ...pending[0]?.subject.scar,
-      idempotencyKeys: pending.map(({ subject, execution }) => idempotencyKey(run.runId, subject.id, execution)),
-    },
-  });
-  const sent = await sendInvocation(context, functionName, payload, signal, work.limits, work.admission);
-  const ran = 'raw' in sent;
-  const results = ran
-    ? readInvocations(functionName, sent.raw, 0, pending.length)
-    : pending.map(() => unanswered(sent.error, 0));
+  const { functionName, queue } = work;
+  const keys = pending.map(({ subject, execution }) =>
+    subject.queued
+      ? queuedKey(subject.queued.number, execution)
+      : idempotencyKey(work.run.runId, subject.id, execution),
+  );
+  const wasSent = queue && (await queue.wasSent(pending, keys));
+  const sent = wasSent ? undefined : await send(work, pending, keys, signal);
+  for (const one of pending) {
+    one.attempts += sent?.attempts ?? 0;
+    one.throttles += sent?.throttles ?? 0;
+  }
+  let results: InvocationResult[];
+  if (sent && 'error' in sent) results = pending.map(() => unanswered(sent.error, 0));
+  else if (queue) results = await queue.answers(functionName, keys);
+  else results = readInvocations(functionName, (sent as { raw: RawInvocation }).raw, 0, pending.length);
   return pending.map((one, index) => {
     const result = results[index] as InvocationResult;
-    one.attempts += sent.attempts;
-    one.throttles += sent.throttles;
     one.billedMs += result.billedMs ?? 0;
-    return { result, ran };
+    return { result, ran: !(sent && 'error' in sent) };
   });
+}
+
+async function send<Own extends object>(
+  { context, functionName, region, scar, limits, admission, queue }: MapWork<Own>,
+  pending: readonly Pending<Own>[],
+  idempotencyKeys: string[],
+  signal: AbortSignal,
+): Promise<Sent> {
+  const queued = queue !== undefined;
+  const records = pending.flatMap(({ subject }) => subject.record(region) ?? []);
+  const event = {
+    ...(records.length > 0 && { Records: records }),
+    scar: { ...scar, ...pending[0]?.subject.scar, idempotencyKeys },
+  };
+  const payload = encodeEvent(event, { queued });
+  const sent = await sendInvocation(context, functionName, payload, signal, { ...limits, queued }, admission);
+  queue?.hasSent(pending);
+  return sent;
 }
 
 /** Makes a result the subject's: journal, counts, and whether the run is over by it. */

@@ -44,6 +44,15 @@ describe('invoke', () => {
     });
   });
 
+  it('says when the answer is that of an earlier invocation', async () => {
+    const { context, lambda } = ready();
+    const { outcomes, ...rest } = response();
+    lambda
+      .on(InvokeCommand)
+      .resolves(answer({ ...rest, outcomes: outcomes.map((outcome) => ({ ...outcome, repeated: true })) }));
+    expect(await invoke(context, 'gray')).toMatchObject({ status: 'succeeded', repeated: true });
+  });
+
   it('reads every option', async () => {
     const { context, event } = ready();
     await invoke(context, 'gray', {

@@ -299,6 +299,7 @@ describe('MapJournal', () => {
     const written: string[] = [];
     const store: JournalStore = {
       name: 'a full disk',
+      gatherMs: 0,
       lines: () => {
         throw new Error('nobody asks');
       },

@@ -12,6 +12,7 @@ const READ_BYTES = 1024 * 1024;
 
 /** A journal in a file of this machine, readable by its owner alone: options may have secrets in them. */
 export class FileStore implements JournalStore {
+  readonly gatherMs = 0;
   readonly name: string;
   readonly #handle: FileHandle;
   readonly #unlock: () => void;

@@ -1,24 +1,44 @@
 import { ScarError } from '../../../errors.js';
+import { sleep } from '../../../util/sleep.js';
 import type { InvocationResult } from '../../invocation-result.js';
 import type { MapItem } from '../item.js';
+import type { SelectedObject } from '../selection.js';
 import { restoreItem, type StoredItem, storeItem } from '../stored-item.js';
 import type { JournalHead } from './head.js';
 import type { JournalStore } from './store.js';
 
-/** Every other line. Of several results with the same ID the last one counts. */
+/** A subject's result. Of several with the same ID the last one counts. */
 interface ResultLine {
   id: string;
   item: StoredItem;
 }
 
-/** Lines that may wait for the disk before those who bring them wait too. */
+/** In an asynchronous run: what is about to be sent. Its results are elsewhere. */
+export interface PlannedLine {
+  id: string;
+  /** In the order in which they are sent, from 0. */
+  number: number;
+  object: SelectedObject;
+}
+
+/** In an asynchronous run: nothing more will be sent. */
+interface EndLine {
+  sent: number;
+  skipped: number;
+}
+
+export type JournalLine = ResultLine | PlannedLine | EndLine;
+
+/** Lines that may wait to be written before those who bring them wait too. */
 const MOST_WAITING = 1_024;
 
-/** What came of a run's objects, so that another process can go on: one line for each result, and nothing else but the head. */
+/** What came of a run, so that another process can go on: its head, and then one line for each result and nothing else. */
 export class MapJournal {
   readonly head: JournalHead;
   readonly #store: JournalStore;
   readonly #onFailure: (error: ScarError) => void;
+  /** Ends the gathering of lines. */
+  readonly #hurry = new AbortController();
   #waiting: string[] = [];
   #writing: Promise<void> | undefined;
   #failure: ScarError | undefined;
@@ -36,9 +56,13 @@ export class MapJournal {
     onFailure: (error: ScarError) => void,
   ): Promise<MapJournal> {
     const journal = new MapJournal(store, head, onFailure);
-    journal.#add(head);
-    await journal.flush();
-    return journal;
+    try {
+      await store.append(`${JSON.stringify(head)}\n`);
+      return journal;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
   }
 
   /** @throws ScarError `run-not-found` if it is none of this version's */
@@ -48,9 +72,10 @@ export class MapJournal {
     signal: AbortSignal,
   ): Promise<MapJournal> {
     try {
-      for await (const line of store.lines(signal))
+      for await (const line of store.lines(signal)) {
         return new MapJournal(store, parseHead(line, store.name), onFailure);
-      throw notAJournal(store.name, 'it is empty: the run was ended before it began');
+      }
+      throw notAJournal(store.name, 'there is nothing: give the ID of a run, and the place of its journal');
     } catch (error) {
       await store.close();
       throw error;
@@ -61,75 +86,94 @@ export class MapJournal {
   async *results(signal: AbortSignal): AsyncGenerator<{ id: string; item: MapItem }, undefined> {
     const last = new Map<string, number>();
     let number = 0;
-    for await (const { id } of this.#resultLines(signal)) last.set(id, number++);
+    for await (const line of this.lines(signal)) if ('item' in line) last.set(line.id, number++);
     number = 0;
-    for await (const { id, item } of this.#resultLines(signal)) {
-      if (last.get(id) === number++) yield { id, item: restoreItem(item) };
+    for await (const line of this.lines(signal)) {
+      if ('item' in line && last.get(line.id) === number++) yield { id: line.id, item: restoreItem(line.item) };
     }
   }
 
-  /** Adds a result; a promise if too many are waiting to be written. */
-  record(id: string, item: InvocationResult): Promise<void> | undefined {
-    this.#add({ id, item: storeItem(item) } satisfies ResultLine);
-    return this.#waiting.length > MOST_WAITING ? this.#writing : undefined;
-  }
-
-  /** @throws the error of a line that could not be written */
-  async flush(): Promise<void> {
-    await this.#writing;
-    if (this.#failure) throw this.#failure;
-  }
-
-  async close(): Promise<void> {
-    await this.#writing;
-    await this.#store.close();
-    if (this.#failure) throw this.#failure;
-  }
-
-  async *#resultLines(signal: AbortSignal): AsyncGenerator<ResultLine, undefined> {
+  /** All lines of earlier sittings but the head, as they are. */
+  async *lines(signal: AbortSignal): AsyncGenerator<JournalLine, undefined> {
     let number = 0;
     for await (const line of this.#store.lines(signal)) {
       if (number++ > 0) yield parseLine(line, `Line ${number} of ${this.#store.name}`);
     }
   }
 
-  #add(record: object): void {
-    this.#waiting.push(`${JSON.stringify(record)}\n`);
-    this.#writing ??= this.#write().finally(() => {
+  /** Adds a result; a promise if too many lines wait to be written. */
+  record(id: string, item: InvocationResult): Promise<void> | undefined {
+    this.#add({ id, item: storeItem(item) } satisfies ResultLine);
+    return this.#waiting.length > MOST_WAITING ? this.#writing : undefined;
+  }
+
+  /** Adds what is about to be sent, and waits until it is written: what was sent and is not known would be sent twice. */
+  async plan(lines: readonly PlannedLine[]): Promise<void> {
+    await this.#write(lines.map((line) => `${JSON.stringify(line)}\n`));
+  }
+
+  async end(line: EndLine): Promise<void> {
+    await this.#write([`${JSON.stringify(line)}\n`]);
+  }
+
+  /** @throws the error of a line that could not be written */
+  async close(): Promise<void> {
+    this.#hurry.abort();
+    await this.#writing;
+    await this.#store.close();
+    if (this.#failure) throw this.#failure;
+  }
+
+  #add(line: JournalLine): void {
+    this.#waiting.push(`${JSON.stringify(line)}\n`);
+    this.#writing ??= this.#gather().finally(() => {
       this.#writing = undefined;
     });
   }
 
   /** What gathers during one write goes out with the next. */
-  async #write(): Promise<void> {
+  async #gather(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#failure) {
-      const lines = this.#waiting.join('');
-      this.#waiting = [];
-      try {
-        await this.#store.append(lines);
-      } catch (error) {
-        this.#failure = new ScarError(
-          'journal',
-          `The journal ${this.#store.name} cannot be written to (${(error as Error).message}): results would be lost to resumeMap`,
-          { cause: error },
-        );
-        this.#onFailure(this.#failure);
-      }
+      if (this.#store.gatherMs > 0) await sleep(this.#store.gatherMs, this.#hurry.signal).catch(() => {});
+      await this.#write(this.#waiting.splice(0)).catch(() => {});
+    }
+  }
+
+  async #write(lines: readonly string[]): Promise<void> {
+    try {
+      await this.#store.append(lines.join(''));
+    } catch (error) {
+      this.#failure ??= cannotWrite(this.#store.name, error);
+      this.#onFailure(this.#failure);
+      throw this.#failure;
     }
   }
 }
 
+function cannotWrite(name: string, error: unknown): ScarError {
+  if (error instanceof ScarError) return error;
+  return new ScarError(
+    'journal',
+    `The journal ${name} cannot be written to (${(error as Error).message}): results would be lost to resumeMap`,
+    { cause: error },
+  );
+}
+
 function parseHead(line: string, name: string): JournalHead {
-  const head = parseLine(line, `Line 1 of ${name}`) as unknown as Partial<JournalHead>;
+  const head = parse(line, `Line 1 of ${name}`) as Partial<JournalHead>;
   if (head.scarMap !== 1 || typeof head.functionName !== 'string' || typeof head.options !== 'object') {
     throw notAJournal(name, 'its first line is not that of a map');
   }
   return head as JournalHead;
 }
 
-function parseLine(line: string, where: string): ResultLine {
+function parseLine(line: string, where: string): JournalLine {
+  return parse(line, where) as JournalLine;
+}
+
+function parse(line: string, where: string): unknown {
   try {
-    return JSON.parse(line) as ResultLine;
+    return JSON.parse(line);
   } catch (error) {
     throw new ScarError('journal', `${where} must be JSON: the journal is damaged`, { cause: error });
   }

@@ -1,16 +1,22 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { ObjectStore } from '../../../aws/object-store.js';
 import { ValidationError } from '../../../errors.js';
+import { checkResults, type ResultsPlace } from '../options.js';
 import { FileStore } from './file-store.js';
+import { ObjectsStore } from './objects-store.js';
 import type { JournalStore } from './store.js';
 
-/** A folder, or `true` for the usual one. */
-export type JournalPlace = string | boolean;
+/** A folder, `true` for the usual one, or a place in a bucket. */
+export type JournalPlace = string | boolean | ResultsPlace;
 
 /** @throws ValidationError */
 export function checkJournal(journal: unknown): void {
   if (journal === undefined || typeof journal === 'boolean' || (typeof journal === 'string' && journal !== '')) return;
-  throw new ValidationError('journal', 'be the path of a folder, or true', journal);
+  if (typeof journal !== 'object') {
+    throw new ValidationError('journal', 'be the path of a folder, true, or { bucket, prefix }', journal);
+  }
+  checkResults('journal', journal);
 }
 
 /** @throws ValidationError */
@@ -19,9 +25,29 @@ export function checkRunId(runId: unknown): asserts runId is string {
   throw new ValidationError('runId', 'be the ID of a run, as in run.runId', runId);
 }
 
+/** Everything of a run in a bucket begins with it. */
+export function runPrefix({ prefix = 'scar-runs/' }: ResultsPlace, runId: string): string {
+  return `${prefix}${runId}/`;
+}
+
+/** Where functions leave the answers of a run. */
+export function answerPlace(place: ResultsPlace, runId: string): { bucket: string; prefix: string } {
+  return { bucket: place.bucket, prefix: `${runPrefix(place, runId)}answers/` };
+}
+
 /** @throws what {@link FileStore.open} does */
-export function openJournalStore(place: string | true, runId: string, mode: 'new' | 'existing'): Promise<JournalStore> {
+export async function openJournalStore(
+  objects: ObjectStore,
+  place: string | true | ResultsPlace,
+  runId: string,
+  mode: 'new' | 'existing',
+): Promise<JournalStore> {
+  if (typeof place === 'object') return openObjectsStore(objects, place, runId);
   return FileStore.open(join(place === true ? usualFolder() : resolve(place), `${runId}.jsonl`), mode);
+}
+
+export function openObjectsStore(objects: ObjectStore, place: ResultsPlace, runId: string): ObjectsStore {
+  return new ObjectsStore(objects, place.bucket, `${runPrefix(place, runId)}journal/`);
 }
 
 /** https://specifications.freedesktop.org/basedir-spec/latest/ */

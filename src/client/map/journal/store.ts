@@ -2,6 +2,8 @@
 export interface JournalStore {
   /** Where it is, for people. */
   readonly name: string;
+  /** How long lines are gathered before they are added, in ms. */
+  readonly gatherMs: number;
   /** Lines of earlier sittings, in their order. Before the first {@link append}. */
   lines(signal: AbortSignal): AsyncGenerator<string, undefined>;
   /** Adds lines, each with its end. */

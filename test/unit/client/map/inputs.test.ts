@@ -3,12 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../../../src/aws/object-store.js';
 import { encodeEvent, objectRecord, roomForRecords } from '../../../../src/client/invocation.js';
 import { checkInputs, type MapInput, type MapInputs, readInputs } from '../../../../src/client/map/inputs.js';
-import {
-  MAX_ASYNC_PAYLOAD_BYTES,
-  MAX_RESPONSE_BYTES,
-  MAX_SYNC_PAYLOAD_BYTES,
-  MIN_OUTCOME_BYTES,
-} from '../../../../src/contract/index.js';
+import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES } from '../../../../src/contract/index.js';
 import { awsError, mockedContext } from '../fixtures.js';
 
 const scar = { version: 1 } as const;
@@ -31,8 +26,8 @@ function bucket(sizes: Record<string, number>, pageSize = 1_000) {
     if (!found) throw awsError('NotFound', 'not found', {}, 404);
     return { ContentLength: found.Size, ETag: found.ETag };
   });
-  const read = (options: Partial<MapInputs>, maxBytes = MAX_SYNC_PAYLOAD_BYTES) => {
-    const room = { bytesOf, bytes: roomForRecords(scar, maxBytes) };
+  const read = (options: Partial<MapInputs>, { queued = false } = {}) => {
+    const room = { bytesOf, bytes: roomForRecords(scar, { queued }) };
     checkInputs({ bucket: 'photos', ...options });
     return readInputs(context.objects, { bucket: 'photos', ...options }, room, new AbortController().signal);
   };
@@ -123,16 +118,16 @@ describe('the inputs of a map', () => {
   });
 
   it.each([
-    ['of a synchronous event', MAX_SYNC_PAYLOAD_BYTES, 'é'.repeat(300)],
-    ['of an asynchronous event', MAX_ASYNC_PAYLOAD_BYTES, 'short'],
-  ])('come in batches within the limit %s, full ones', async (_, maxBytes, name) => {
+    ['of an event that is waited for', false, 6 * 1024 * 1024, 'é'.repeat(300)],
+    ['of an event that is queued', true, 1024 * 1024, 'short'],
+  ])('come in batches within the limit %s, full ones', async (_, queued, maxBytes, name) => {
     const keys = Array.from({ length: 6_000 }, (_, n) => `${name}${n}`);
     const batches: MapInput[][] = [];
-    for await (const step of bucket({}).read({ keys, batch: { items: 1_000_000 } }, maxBytes)) {
+    for await (const step of bucket({}).read({ keys, batch: { items: 1_000_000 } }, { queued })) {
       if ('inputs' in step) batches.push(step.inputs);
     }
     expect(batches.flat().map(({ key }) => key)).toEqual(keys);
-    const sent = batches.map((inputs) => encodeEvent({ Records: inputs.map(recordOf), scar }, maxBytes).length);
+    const sent = batches.map((inputs) => encodeEvent({ Records: inputs.map(recordOf), scar }, { queued }).length);
     const answered = batches.map((inputs) => inputs.length * (MIN_OUTCOME_BYTES + Buffer.byteLength(name) + 35));
     sent.slice(0, -1).forEach((bytes, n) => {
       expect(bytes > maxBytes - 3_000 || (answered[n] as number) > MAX_RESPONSE_BYTES - 50_000).toBe(true);

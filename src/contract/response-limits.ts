@@ -1,11 +1,7 @@
 /**
- * What Lambda takes as an event, and as a response to a synchronous invocation, and as an event of an asynchronous one
- * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; 256 KB until October 2025).
+ * What a response may have: below the 6 MB that Lambda takes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html), as
+ * a larger one would lose the outcomes as a whole.
  */
-export const MAX_SYNC_PAYLOAD_BYTES = 6 * 1024 * 1024;
-export const MAX_ASYNC_PAYLOAD_BYTES = 1024 * 1024;
-
-/** What a response may have: below Lambda's limit, as a larger one would lose the outcomes as a whole. */
 export const MAX_RESPONSE_BYTES = 5_500_000;
 
 /** What is kept of an outcome's message, in UTF-16 units, when a response must be cut down to what each outcome cannot do without. */

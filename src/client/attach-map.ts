@@ -1,0 +1,51 @@
+import { ValidationError } from '../errors.js';
+import type { ClientContext } from './context.js';
+import { plannedObjects } from './map/bucket-sitting.js';
+import { storedOptions } from './map/journal/head.js';
+import { MapJournal } from './map/journal/journal.js';
+import { checkRunId, openObjectsStore } from './map/journal/place.js';
+import { checkResults, checkSitting, type MapSittingOptions, type ResultsPlace } from './map/options.js';
+import { planMap } from './map/plan.js';
+import { attachedSitting } from './map/queued-sitting.js';
+import { MapRun } from './map/run.js';
+import { runSitting } from './map/sitting.js';
+import { Tally } from './map/tally.js';
+import * as check from './validate.js';
+
+/** Where the run is, and how to look on. */
+export interface AttachOptions extends MapSittingOptions {
+  /** As `mapOverBucket` had it. */
+  results: ResultsPlace;
+}
+
+/** `ScarClient.attachMap`. */
+export function attachMap(context: ClientContext, runId: string, options: AttachOptions): MapRun {
+  checkRunId(runId);
+  check.knownOptions(options, ['results', 'concurrency', 'drainMs', 'signal'], 'attachMap');
+  const { results, concurrency, signal } = options;
+  if (results === undefined) throw new ValidationError('results', 'be given, as mapOverBucket had it', results);
+  checkResults('results', results);
+  checkSitting(options);
+  const tally = new Tally(runId);
+  const read = async (until: AbortSignal) => {
+    const store = openObjectsStore(context.objects, results, runId);
+    const { head } = await MapJournal.open(store, () => {}, until);
+    return { store, functionName: head.functionName, options: storedOptions(head) };
+  };
+  return new MapRun(
+    context,
+    tally,
+    { ...options, runId },
+    async (run) => {
+      const { store, functionName, options: stored } = await read(run.admitting);
+      const all = { ...stored, ...(concurrency !== undefined && { concurrency }) };
+      tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
+      run.flow.ordered = all.ordered ?? false;
+      await runSitting(context, run, attachedSitting(context, { functionName, options: all }, store, run));
+    },
+    async (plan) => {
+      const { functionName, options: all } = await read(signal ?? new AbortController().signal);
+      return planMap(context, plannedObjects(context, functionName, all), signal, plan);
+    },
+  );
+}

@@ -1,0 +1,79 @@
+import type { FunctionFacts } from '../../aws/lambda.js';
+import type { ClientContext } from '../context.js';
+import { type InvocationResult, lostAnswer, readAnswer } from '../invocation-result.js';
+import { AnswerBox, type AnswerPlace } from './answer-box.js';
+import type { Subject } from './subject.js';
+
+export const DEFAULT_QUEUE_LIMIT = 10_000;
+
+interface Execution {
+  subject: Subject<unknown>;
+  /** From 1. */
+  execution: number;
+}
+
+/** Lambda's queue, as an asynchronous run sees it: what is in it, and what comes out at the other end. */
+export class Queue {
+  readonly #box: AnswerBox;
+  #unsent = 0;
+  #complete = false;
+  #whenSent: (() => void) | undefined;
+
+  constructor(
+    context: ClientContext,
+    place: AnswerPlace,
+    { timeoutSeconds }: FunctionFacts,
+    { admitting }: { admitting: AbortSignal },
+  ) {
+    this.#box = new AnswerBox(context.objects, place, timeoutSeconds * 1000, admitting, context);
+  }
+
+  /** Something is to be sent. */
+  expect(): void {
+    this.#unsent++;
+  }
+
+  hasSent(executions: readonly Execution[]): void {
+    for (const { execution } of executions) if (execution === 1) this.#unsent--;
+    this.#tell();
+  }
+
+  get isSent(): boolean {
+    return this.#complete && this.#unsent === 0;
+  }
+
+  /** Nothing more is to be sent but what fails and runs again: resolves when all is sent. */
+  complete(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#complete = true;
+      this.#whenSent = resolve;
+      this.#tell();
+    });
+  }
+
+  /** Whether an event with these keys is in the queue, or has left it, for all that is known. */
+  async wasSent(executions: readonly Execution[], keys: readonly string[]): Promise<boolean> {
+    const sent = await Promise.all(
+      executions.map(async ({ subject, execution }, index) => {
+        if (execution > 1 || !subject.queued || subject.queued.sent === 'no') return false;
+        return subject.queued.sent === 'yes' || (await this.#box.isClaimed(keys[index] as string));
+      }),
+    );
+    const all = sent.every(Boolean);
+    if (all) this.hasSent(executions);
+    return all;
+  }
+
+  answers(functionName: string, keys: readonly string[]): Promise<InvocationResult[]> {
+    return Promise.all(
+      keys.map(async (key) => {
+        const answer = await this.#box.wait(key);
+        return 'lost' in answer ? lostAnswer(functionName, answer.lost) : readAnswer(functionName, answer.response);
+      }),
+    );
+  }
+
+  #tell(): void {
+    if (this.isSent) this.#whenSent?.();
+  }
+}
