@@ -73,7 +73,12 @@ function assignKeys(records: EventRecord[], { idempotencyKeys: keys, results }: 
       `must have one of scar.idempotencyKeys for each of ${records.length} records; received ${keys.length}`,
     );
   }
-  for (const [index, record] of records.entries()) record.idempotencyKey = keys[index] as string;
+  for (const [index, record] of records.entries()) {
+    const key = keys[index] as string;
+    record.idempotencyKey = key;
+    // The container's event is as if its record had come alone.
+    record.event = { ...record.event, scar: { ...(record.event.scar as InvocationOptions), idempotencyKeys: [key] } };
+  }
 }
 
 function parseRecord(body: Record<string, unknown>, record: unknown): EventRecord {

@@ -116,6 +116,9 @@ describe('idempotency keys', () => {
     const { records, options } = parseEvent({ Records: [record('k'), record('l')], scar });
     expect(records.map(({ idempotencyKey }) => idempotencyKey)).toEqual(scar.idempotencyKeys);
     expect(options.results).toEqual(results);
+    const [, second] = scar.idempotencyKeys;
+    const alone = { Records: [record('l')], scar: { ...scar, idempotencyKeys: [second] } };
+    expect(records[1]?.event, 'as if it had come alone').toEqual(alone);
     const direct = parseEvent({ scar: { version: 1, idempotencyKeys: ['a'] } });
     expect(direct.records[0]?.idempotencyKey).toBe('a');
     expect(parseEvent({ scar: { version: 1 } }).records[0]).not.toHaveProperty('idempotencyKey');
