@@ -35,8 +35,10 @@ export type { InvokeOptions } from './client/invoke.js';
 export type { ListFunctionsOptions } from './client/list-functions.js';
 export type { LogEvent } from './client/log/log-event.js';
 export type { LogStream } from './client/log/log-stream.js';
+export type { ChunkOptions } from './client/map/chunk.js';
 export type { MapCompletion } from './client/map/completion.js';
 export type { FailureRetries, RetriedReason } from './client/map/failure-retries.js';
+export type { BatchOptions } from './client/map/group.js';
 export type { CallItem, MapCall, MapItem, Mapped, MappedCall, MappedObject } from './client/map/item.js';
 export type { JournalPlace } from './client/map/journal/place.js';
 export type { ObjectKey, ObjectKeys } from './client/map/keys.js';
@@ -61,7 +63,9 @@ export type { StreamLogsOptions } from './client/stream-logs.js';
 export type { TriggerDescription } from './client/trigger.js';
 export type { UpdateFunctionOptions } from './client/update-function.js';
 export type {
+  ChunkReference,
   FailureReason,
+  InputObject,
   ObjectReference,
   OutputObject,
   OutputTail,

@@ -1,18 +1,21 @@
 import {
   decodeEventKey,
+  type InputObject,
   type InvocationEvent,
   type InvocationOptions,
-  type ObjectReference,
   type OutputTarget,
   type ResultsLocation,
   type S3EventRecord,
 } from '../src/contract/index.js';
+import { type Chunk, parseChunk } from './chunk.js';
 import { Failure } from './failure.js';
 
 /** One container's part of an event. */
 export interface EventRecord {
   /** The object to stage in; absent for a direct invocation. */
-  input?: ObjectReference;
+  input?: InputObject;
+  /** The part of it to stage in; absent: all of it. */
+  chunk?: Chunk;
   eventTime?: string;
   /** The event as the container sees it: with this record only, as if it had come alone. */
   event: InvocationEvent;
@@ -70,7 +73,12 @@ function assignKeys(records: EventRecord[], { idempotencyKeys: keys, results }: 
       `must have one of scar.idempotencyKeys for each of ${records.length} records; received ${keys.length}`,
     );
   }
-  for (const [index, record] of records.entries()) record.idempotencyKey = keys[index] as string;
+  for (const [index, record] of records.entries()) {
+    const key = keys[index] as string;
+    record.idempotencyKey = key;
+    // The container's event is as if its record had come alone.
+    record.event = { ...record.event, scar: { ...(record.event.scar as InvocationOptions), idempotencyKeys: [key] } };
+  }
 }
 
 function parseRecord(body: Record<string, unknown>, record: unknown): EventRecord {
@@ -82,13 +90,13 @@ function parseRecord(body: Record<string, unknown>, record: unknown): EventRecor
       refusal: refused(`must come from S3 (eventSource aws:s3); received a record of ${JSON.stringify(source)}`),
     };
   }
-  const { s3, eventName = '', eventTime } = record as Partial<S3EventRecord>;
+  const { s3, eventName = '', eventTime, scar } = record as Partial<S3EventRecord>;
   const bucket = s3?.bucket?.name;
-  const { key, size, versionId } = s3?.object ?? {};
+  const { key, size, versionId, ...object } = s3?.object ?? {};
   if (typeof bucket !== 'string' || typeof key !== 'string') {
     return { event, refusal: refused('must name s3.bucket.name and s3.object.key in each record') };
   }
-  const input: ObjectReference = { bucket, key };
+  const input: InputObject = { bucket, key };
   if (size !== undefined) input.bytes = size;
   if (versionId !== undefined) input.versionId = versionId;
   const parsed: EventRecord = { event, input, ...(eventTime !== undefined && { eventTime }) };
@@ -102,6 +110,14 @@ function parseRecord(body: Record<string, unknown>, record: unknown): EventRecor
       `must be about an object that exists; received ${eventName} for s3://${bucket}/${input.key}. ` +
         'Restrict the bucket notification to s3:ObjectCreated:*',
     );
+  }
+  if (scar?.chunk !== undefined) {
+    const chunk = parseChunk(scar.chunk, { size, ...object });
+    if (typeof chunk === 'string') parsed.refusal ??= refused(`has a record whose scar.chunk must ${chunk}`);
+    else {
+      parsed.chunk = chunk;
+      input.chunk = { index: chunk.index, count: chunk.count };
+    }
   }
   return parsed;
 }

@@ -1,9 +1,4 @@
-import type {
-  ContainerOutcome,
-  InvocationOptions,
-  InvocationResponse,
-  ObjectReference,
-} from '../src/contract/index.js';
+import type { ContainerOutcome, InputObject, InvocationOptions, InvocationResponse } from '../src/contract/index.js';
 import { ScarError } from '../src/errors.js';
 import { sleep } from '../src/util/sleep.js';
 import { Answers } from './answers.js';
@@ -21,7 +16,7 @@ import { asFailure, Failure } from './failure.js';
 import { OutcomeRecorder } from './outcome.js';
 import { findOutputFiles } from './output-files.js';
 import { fitResponse } from './response-size.js';
-import { isFolderMarker, stageIn } from './stage-in.js';
+import { describeInput, isFolderMarker, stageIn } from './stage-in.js';
 import { describeFiles, outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
 
 /** The part of Lambda's context that we read (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html). */
@@ -29,6 +24,9 @@ export interface InvocationContext {
   awsRequestId: string;
   getRemainingTimeInMillis(): number;
 }
+
+/** After so many records the response is made to fit: of so many, 32 KiB each may be in memory beside what will be answered. */
+const FITTED_OUTCOMES = 100;
 
 /** What the containers of one invocation share. */
 interface Invocation {
@@ -69,6 +67,8 @@ export function createHandler(
     if (options.action === 'preheat') response.outcomes.push(await preheat(invocation));
     for (const record of records) {
       response.outcomes.push(await answers.once(record, invocation, () => serve(record, invocation)));
+      // What cannot be answered is not held in memory either.
+      if (response.outcomes.length % FITTED_OUTCOMES === 0) fitResponse(response);
     }
     fitResponse(response);
     reportFailures(response, house, answered);
@@ -78,7 +78,7 @@ export function createHandler(
 
 /** One container: its image, its input, its process, its outputs. Whatever happens, its folders are removed. */
 async function serve(record: EventRecord, invocation: Invocation): Promise<ContainerOutcome> {
-  const { house, requestId, options } = invocation;
+  const { house, requestId, options, budget, response } = invocation;
   const { config, scratch, log } = house;
   const { input } = record;
   const recorder = new OutcomeRecorder(input);
@@ -90,10 +90,15 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
       log.write(`scar: s3://${input.bucket}/${input.key} marks a folder and is no file: nothing to run\n`);
       return recorder.finish();
     }
+    if (budget.containerEnd <= performance.now()) throw noTimeLeft(response.outcomes.length);
     if (invocation.triggered) refuseLoop(input, outputTargets(options.output, config.spec.output, input));
     image = await recorder.stage('pullMs', 'image', () => bringImage(invocation));
     const folders = makeFolders(folder, requestId, image, config.extraPayload);
-    const inputName = await recorder.stage('stageInMs', 'stage-in', () => bringInput(input, folders, invocation));
+    const inputName = await recorder.stage('stageInMs', 'stage-in', () => bringInput(record, folders, invocation));
+    if (input && inputName === undefined) {
+      log.write(`scar: no line begins in ${describeInput(input)}: nothing to run\n`);
+      return recorder.finish();
+    }
     const process = processSpec({
       image,
       folders,
@@ -112,6 +117,15 @@ async function serve(record: EventRecord, invocation: Invocation): Promise<Conta
     clearFolder(invocation);
   }
   return recorder.finish();
+}
+
+/** For a record that was not begun: its container must not be taken for one that ran. */
+function noTimeLeft(before: number): Failure {
+  const where = before === 0 ? '' : `, with ${before} of the event's records served before it`;
+  return new Failure(
+    'timeout',
+    `The function's time ran out before this was begun${where}: nothing ran. Raise its timeout, or send fewer objects in one event`,
+  );
 }
 
 async function preheat({ house, options, budget, ...invocation }: Invocation): Promise<ContainerOutcome> {
@@ -136,17 +150,17 @@ async function bringImage({ house, budget, response }: Invocation): Promise<Cach
   return image;
 }
 
-/** Name of the staged file; undefined for a direct invocation. */
+/** Name of the staged file; undefined for a direct invocation, and for a chunk in which no line begins. */
 async function bringInput(
-  input: ObjectReference | undefined,
+  { input, chunk }: EventRecord,
   folders: ContainerFolders,
   { house, budget }: Invocation,
 ): Promise<string | undefined> {
   if (!input) return undefined;
   const freeBytes = () => house.scratch.freeBytes();
   const store = await house.store();
-  return within(budget.containerEnd, `staging in s3://${input.bucket}/${input.key}`, (signal) =>
-    stageIn(store, input, folders.host.input, { freeBytes, signal }),
+  return within(budget.containerEnd, `staging in ${describeInput(input)}`, (signal) =>
+    stageIn(store, input, chunk, folders.host.input, { freeBytes, signal }),
   );
 }
 
@@ -167,7 +181,7 @@ async function run(process: ProcessSpec, { house, budget }: Invocation): Promise
 }
 
 async function sendOutputs(
-  input: ObjectReference | undefined,
+  input: InputObject | undefined,
   folders: ContainerFolders,
   recorder: OutcomeRecorder,
   { house, requestId, options, triggered, budget }: Invocation,
@@ -229,7 +243,7 @@ function readEvent(event: unknown, response: InvocationResponse): ParsedEvent {
 function reportFailures({ outcomes, requestId }: InvocationResponse, { log }: Dependencies, answered: boolean): void {
   const failures = outcomes.flatMap((outcome) => {
     if (outcome.status === 'succeeded') return [];
-    const what = outcome.input ? `s3://${outcome.input.bucket}/${outcome.input.key}` : 'the container';
+    const what = outcome.input ? describeInput(outcome.input) : 'the container';
     return [`${what} failed (${outcome.reason}): ${outcome.message}`];
   });
   for (const failure of failures) log.write(`scar: ${failure.replaceAll('\n', ' ')}\n`);

@@ -1,7 +1,7 @@
 import type {
   ContainerOutcome,
   FailureReason,
-  ObjectReference,
+  InputObject,
   OutputObject,
   OutputTail,
   Timings,
@@ -14,13 +14,13 @@ const NOTHING: OutputTail = { text: '', bytes: 0 };
 /** Gathers what becomes of one container; of its failures the first is the outcome's. */
 export class OutcomeRecorder {
   readonly outputs: OutputObject[] = [];
-  readonly #input: ObjectReference | undefined;
+  readonly #input: InputObject | undefined;
   readonly #timings: Timings = { pullMs: 0, stageInMs: 0, containerMs: 0, stageOutMs: 0 };
   #end: Pick<ContainerEnd, 'exitCode' | 'signal' | 'stdout' | 'stderr'> | undefined;
   #failure: Failure | undefined;
   #later = '';
 
-  constructor(input: ObjectReference | undefined) {
+  constructor(input: InputObject | undefined) {
     this.#input = input;
   }
 

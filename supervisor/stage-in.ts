@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { extname, join } from 'node:path';
 import type { ObjectStore } from '../src/aws/object-store.js';
-import type { ObjectReference } from '../src/contract/index.js';
+import type { InputObject } from '../src/contract/index.js';
+import { ScarError } from '../src/errors.js';
 import { formatBytes } from '../src/util/format-bytes.js';
+import { type Chunk, writeChunk } from './chunk.js';
 import { asFailure, Failure, isDiskFull } from './failure.js';
 
 /** Longest file name, in bytes (NAME_MAX of every Linux file system that matters). */
@@ -11,7 +13,7 @@ const MAX_NAME_BYTES = 255;
 const MAX_EXTENSION_BYTES = 32;
 
 /** Whether an object only stands for a folder: consoles and tools make empty ones whose keys end in `/`. */
-export function isFolderMarker({ key, bytes }: ObjectReference): boolean {
+export function isFolderMarker({ key, bytes }: InputObject): boolean {
   return key.endsWith('/') && (bytes ?? 0) === 0;
 }
 
@@ -34,16 +36,17 @@ export function inputFileName(key: string): string {
 }
 
 /**
- * Brings an object into a folder. Returns the file's name.
+ * Brings an object, or the lines of a chunk of it, into a folder. Returns the file's name; undefined if no line begins in the chunk.
  *
  * @throws Failure `stage-in`, or `no-space` with numbers
  */
 export async function stageIn(
   store: ObjectStore,
-  input: ObjectReference,
+  input: InputObject,
+  chunk: Chunk | undefined,
   folder: string,
   { freeBytes, signal }: { freeBytes(): number; signal: AbortSignal },
-): Promise<string> {
+): Promise<string | undefined> {
   const name = inputFileName(input.key);
   if (name === '') {
     throw new Failure(
@@ -52,22 +55,47 @@ export async function stageIn(
     );
   }
   const free = freeBytes();
-  if ((input.bytes ?? 0) > free) throw tooLarge(input, free);
+  if ((chunk ? chunk.end - chunk.start : (input.bytes ?? 0)) > free) throw tooLarge(input, chunk, free);
+  const file = join(folder, name);
   try {
-    const { bytes, versionId } = await store.readFile(input, join(folder, name), { signal });
+    if (chunk) {
+      const lines = await writeChunk(store, input, chunk, file, signal);
+      input.chunk = { index: chunk.index, count: chunk.count, ...lines };
+      return lines && name;
+    }
+    const { bytes, versionId } = await store.readFile(input, file, { signal });
     input.bytes = bytes;
     if (versionId !== undefined && versionId !== 'null') input.versionId ??= versionId;
     return name;
   } catch (error) {
-    throw isDiskFull(error) ? tooLarge(input, free, error) : asFailure(error, 'stage-in');
+    if (chunk && error instanceof ScarError && error.context.status === 412) throw replaced(input, chunk, error);
+    throw isDiskFull(error) ? tooLarge(input, chunk, free, error) : asFailure(error, 'stage-in');
   }
 }
 
-function tooLarge({ bucket, key, bytes }: ObjectReference, free: number, cause?: unknown): Failure {
-  const size = bytes === undefined ? 'is larger than that' : `has ${formatBytes(bytes)}`;
+function tooLarge(input: InputObject, chunk: Chunk | undefined, free: number, cause?: unknown): Failure {
+  const { bytes } = input;
+  let size = bytes === undefined ? 'is larger than that' : `has ${formatBytes(bytes)}`;
+  if (chunk) size = `is to give ${formatBytes(chunk.end - chunk.start)}, and what is left of its last line`;
   return new Failure(
     'no-space',
-    `/tmp has ${formatBytes(free)} left, and s3://${bucket}/${key} ${size}. Raise the function's ephemeral storage`,
+    `/tmp has ${formatBytes(free)} left, and ${describeInput(input)} ${size}. Raise the function's ephemeral storage`,
     cause,
   );
+}
+
+/** Lines of two contents must not be taken for those of one object. */
+function replaced(input: InputObject, { ifMatch }: Chunk, cause: unknown): Failure {
+  return new Failure(
+    'stage-in',
+    `${describeInput(input)} must be of the object that was split, which had the ETag ${ifMatch}; it was replaced since. ` +
+      'Run over the object again',
+    cause,
+  );
+}
+
+/** An input, in messages. */
+export function describeInput({ bucket, key, chunk }: InputObject): string {
+  const object = `s3://${bucket}/${key}`;
+  return chunk ? `chunk ${chunk.index} (of 0 to ${chunk.count - 1}) of ${object}` : object;
 }

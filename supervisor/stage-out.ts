@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import pLimit from 'p-limit';
 import type { ObjectStore } from '../src/aws/object-store.js';
-import type { FailureReason, ObjectReference, OutputObject, OutputTarget } from '../src/contract/index.js';
+import type { ChunkReference, FailureReason, InputObject, OutputObject, OutputTarget } from '../src/contract/index.js';
 import { contentType } from '../src/util/content-type.js';
 import { Failure } from './failure.js';
 import type { OutputFile } from './output-files.js';
@@ -28,7 +28,7 @@ export interface Upload {
 export function outputTargets(
   event: readonly OutputTarget[] | undefined,
   spec: readonly OutputTarget[] | undefined,
-  input: ObjectReference | undefined,
+  input: InputObject | undefined,
 ): readonly OutputTarget[] | undefined {
   return event ?? spec ?? (input && [{ bucket: input.bucket, prefix: DEFAULT_PREFIX }]);
 }
@@ -38,7 +38,7 @@ export function outputTargets(
  *
  * @throws Failure `stage-out`
  */
-export function refuseLoop(input: ObjectReference | undefined, targets: readonly OutputTarget[] = []): void {
+export function refuseLoop(input: InputObject | undefined, targets: readonly OutputTarget[] = []): void {
   if (!input) return;
   const target = targets.find(
     ({ bucket, prefix }) => bucket === input.bucket && prefix !== '' && input.key.startsWith(prefix),
@@ -60,7 +60,7 @@ export function refuseLoop(input: ObjectReference | undefined, targets: readonly
 export function planUploads(
   files: readonly OutputFile[],
   targets: readonly OutputTarget[] | undefined,
-  input: ObjectReference | undefined,
+  input: InputObject | undefined,
   triggered: boolean,
 ): Upload[] {
   if (files.length === 0) return [];
@@ -74,7 +74,7 @@ export function planUploads(
   const uploads = targets.flatMap(({ bucket, prefix, suffixes }) =>
     files
       .filter(({ path }) => !suffixes?.length || suffixes.some((suffix) => path.endsWith(suffix)))
-      .map((file) => ({ file, bucket, key: prefix + file.path })),
+      .map((file) => ({ file, bucket, key: prefix + outputName(file.path, input?.chunk) })),
   );
   const looping = uploads.find((upload) => input && comesBack(upload, input, triggered));
   if (!looping) return uploads;
@@ -85,6 +85,17 @@ export function planUploads(
   );
 }
 
+/**
+ * What a file is called behind a target's prefix: its path; of a chunk with the chunk's number before the extension, so that the chunks
+ * of an object, all of which may write the same file, do not take each other's place. All of equal length: their order is that of the lines.
+ */
+export function outputName(path: string, chunk: ChunkReference | undefined): string {
+  if (!chunk) return path;
+  const extension = extname(path);
+  const number = String(chunk.index).padStart(String(chunk.count - 1).length, '0');
+  return `${path.slice(0, path.length - extension.length)}.part-${number}${extension}`;
+}
+
 export function describeFiles([first, ...others]: readonly OutputFile[]): string {
   return others.length > 0 ? `${others.length + 1} files (${first?.path}, ...)` : `the file ${first?.path}`;
 }
@@ -93,7 +104,7 @@ export function describeFiles([first, ...others]: readonly OutputFile[]): string
  * Whether an output takes the place of its input, or would be taken for the next one: a trigger covers at least the folder
  * of what it brought; if it has a suffix filter, another extension escapes it.
  */
-function comesBack({ bucket, key }: Upload, input: ObjectReference, triggered: boolean): boolean {
+function comesBack({ bucket, key }: Upload, input: InputObject, triggered: boolean): boolean {
   if (bucket !== input.bucket) return false;
   if (key === input.key) return true;
   const folder = input.key.slice(0, input.key.lastIndexOf('/') + 1);

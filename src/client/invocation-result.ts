@@ -2,8 +2,8 @@ import type { RawInvocation } from '../aws/lambda.js';
 import type {
   ContainerOutcome,
   FailureReason,
+  InputObject,
   InvocationResponse,
-  ObjectReference,
   OutputObject,
   OutputTail,
   RunnerName,
@@ -56,7 +56,7 @@ export interface InvocationFacts {
   /** Name of the signal that ended it; null otherwise. */
   signal: string | null;
   /** The object that it worked on: once that is read, with its size and, in a bucket with versions, its version. */
-  input?: ObjectReference;
+  input?: InputObject;
   /** Objects that it wrote. */
   outputs: OutputObject[];
   /** What it printed on its standard output, if that is one JSON text and no longer than the tail. */

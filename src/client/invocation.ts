@@ -3,6 +3,7 @@ import {
   encodeEventKey,
   type InvocationEvent,
   type InvocationOptions,
+  type ObjectChunk,
   type OutputTarget,
   type S3EventRecord,
 } from '../contract/index.js';
@@ -69,7 +70,12 @@ export function encodeEvent(event: InvocationEvent, { queued = false } = {}): st
   return payload;
 }
 
-/** An object as a notification of S3 tells it. */
+/** What an event has left for its records, and for what else goes with each, in bytes. */
+export function roomForRecords(scar: InvocationOptions, { queued = false } = {}): number {
+  return (queued ? MAX_QUEUED_BYTES : MAX_PAYLOAD_BYTES) - Buffer.byteLength(JSON.stringify({ Records: [], scar }));
+}
+
+/** An object, or a chunk of it, as a notification of S3 tells it. */
 export function objectRecord(
   object: {
     bucket: string;
@@ -77,10 +83,11 @@ export function objectRecord(
     bytes?: number | undefined;
     eTag?: string | undefined;
     versionId?: string | undefined;
+    chunk?: ObjectChunk | undefined;
   },
   region: string,
 ): S3EventRecord {
-  const { bucket, key, bytes, eTag, versionId } = object;
+  const { bucket, key, bytes, eTag, versionId, chunk } = object;
   return {
     eventSource: 'aws:s3',
     eventName: 'ObjectCreated:Put',
@@ -96,6 +103,7 @@ export function objectRecord(
         ...(versionId !== undefined && { versionId }),
       },
     },
+    ...(chunk && { scar: { chunk } }),
   };
 }
 

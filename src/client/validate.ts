@@ -23,6 +23,11 @@ export function integer(option: string, value: number | undefined, { min, max }:
   throw new ValidationError(option, rule, value, hint);
 }
 
+/** What to throw for options that exclude each other. */
+export function together(option: string, other: string, hint?: string): ValidationError {
+  return new ValidationError(option, `not be given together with ${other}`, 'both', hint);
+}
+
 /** A string that is not empty. */
 export function text(option: string, value: unknown, hint?: string): asserts value is string {
   if (typeof value !== 'string' || value === '')

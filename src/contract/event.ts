@@ -55,7 +55,34 @@ export interface S3EventRecord {
     bucket: { name: string; arn?: string };
     object: { key: string; size?: number; eTag?: string; versionId?: string; sequencer?: string };
   };
+  /** What the client adds to a record; those of S3 have none. */
+  scar?: RecordOptions;
 }
+
+export interface RecordOptions {
+  /** The part of the object to work on; absent: all of it. */
+  chunk?: ObjectChunk;
+}
+
+/**
+ * One of the parts that an object is split into: the lines that begin in its bytes `start` to `end`, the latter not included.
+ * A line begins at the object's first byte, and wherever a delimiter ends, be it the end of several that overlap; it goes on to where the
+ * next one begins. So whatever the delimiter and the bounds, the chunks of an object, one after the other, are the object.
+ *
+ * The record's `object` says `size`, and `eTag`, so that no two chunks are of different contents.
+ */
+export interface ObjectChunk {
+  /** In bytes; below `end`, but in an empty object, whose only chunk has 0 for both. */
+  start: number;
+  end: number;
+  /** From 0 to `count - 1`. */
+  index: number;
+  count: number;
+  /** 1 to {@link MAX_DELIMITER_BYTES} bytes: text, sent in UTF-8's bytes, or any others in base64. It belongs to the line that it ends. */
+  delimiter: string | { base64: string };
+}
+
+export const MAX_DELIMITER_BYTES = 64;
 
 /** A key as notifications carry it: percent-encoded UTF-8, `+` for a space, `/` as it is. */
 export function encodeEventKey(key: string): string {

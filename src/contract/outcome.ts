@@ -59,7 +59,7 @@ export type FailureReason =
 
 interface ContainerFacts {
   /** The object that was staged in; absent for a direct invocation. */
-  input?: ObjectReference;
+  input?: InputObject;
   /** The program's exit code; null if it never started or a signal ended it. */
   exitCode: number | null;
   /** Name of the signal that ended it, e.g. `SIGKILL`; null otherwise. */
@@ -84,6 +84,24 @@ export interface ObjectReference {
   key: string;
   bytes?: number;
   versionId?: string;
+}
+
+/** What a container works on. */
+export interface InputObject extends ObjectReference {
+  /** Which part of the object it is, if it was split. */
+  chunk?: ChunkReference;
+}
+
+export interface ChunkReference {
+  /** From 0 to `count - 1`. */
+  index: number;
+  count: number;
+  /**
+   * The bytes of the object that the chunk's lines take, `end` not included: where the next one that has lines starts. Absent until they
+   * are found; in a success, if no line begins in the chunk, so that nothing was run.
+   */
+  start?: number;
+  end?: number;
 }
 
 export interface OutputObject {

@@ -12,6 +12,12 @@ export const CONTAINER_VARIABLES = {
   /** `/tmp/$REQUEST_ID/output`, where outputs are collected (v1; 1.0). */
   outputDirectory: ['SCAR_OUTPUT_DIR', 'TMP_OUTPUT_DIR'],
   objectKey: ['STORAGE_OBJECT_KEY'],
+  /** Which part of its object the input is, from 0 on, and of how many. Set only if the object was split, as are the next two. */
+  chunkIndex: ['SCAR_CHUNK_INDEX'],
+  chunkCount: ['SCAR_CHUNK_COUNT'],
+  /** Where the input's bytes are in the object; the end is not included. */
+  chunkStart: ['SCAR_CHUNK_START'],
+  chunkEnd: ['SCAR_CHUNK_END'],
   eventTime: ['EVENT_TIME'],
   /**
    * The event as JSON, as if this container's record had come alone. Not set for an event above 128 KiB, which is Linux's

@@ -18,20 +18,21 @@ export interface ObjectSelection {
    * begin as the pattern does. Default: all.
    */
   glob?: string;
-  /** Only objects of at least `min` and at most `max` bytes. Not with `keys` or `manifest`. Default: all. */
+  /** Only objects of at least `min` and at most `max` bytes. Not with `keys`, nor with a `manifest` but an inventory's. Default: all. */
   size?: { min?: number; max?: number };
-  /** Only objects last modified then or later, by S3's clock. Not with `keys` or `manifest`. Default: all. */
+  /** Only objects last modified then or later, by S3's clock. As `size`, not with a list. Default: all. */
   modifiedSince?: Date;
-  /** Only keys after this one, in S3's order. Not with `keys` or `manifest`. */
+  /** Only keys after this one, in S3's order. As `size`, not with a list. */
   startAfter?: string;
   /** At most so many objects. Default: all. */
   limit?: number;
   /** These objects in place of a listing, in this order: keys, or `{ key, versionId }`. Read no further ahead than needed. */
   keys?: ObjectKeys;
   /**
-   * An object that lists objects of `bucket`, in place of a listing: CSV with the rows `bucket,key` or `bucket,key,versionId` and URL-encoded
-   * keys, as S3 Batch Operations takes it, or lines of JSON `{"key": ..., "versionId": ...}`. UTF-8; in gzip if its key ends
-   * with `.gz`. A bad line, or one about another bucket, ends the run with an error that names it.
+   * An object that lists objects of `bucket`, in place of a listing: the `manifest.json` of an S3 Inventory in CSV, of which current versions
+   * pass; CSV with the rows `bucket,key` or `bucket,key,versionId` and URL-encoded keys, as S3 Batch Operations takes it; or lines of JSON
+   * `{"key": ..., "versionId": ...}`. UTF-8; in gzip if its key ends with `.gz`. A bad line, or one about another bucket, ends the run with
+   * an error that names file and line.
    */
   manifest?: ManifestAddress;
 }
@@ -51,12 +52,19 @@ const OPTIONS: Record<keyof ObjectSelection, true> = {
 };
 export const SELECTION_NAMES = Object.keys(OPTIONS) as (keyof ObjectSelection)[];
 
-/** An object to work on. What only a listing tells is absent if there was none. */
+/** An object to work on. What only a listing or an inventory tells is absent if there was none. */
 export interface SelectedObject {
   key: string;
   bytes?: number | undefined;
   eTag?: string | undefined;
   versionId?: string | undefined;
+}
+
+/** An object as it was read. */
+export interface ReadObject extends SelectedObject {
+  lastModified?: Date | undefined;
+  /** False for versions that are not the object's latest, and for marks of its deletion. Default true. */
+  isCurrent?: boolean;
 }
 
 /** An object that was read, and whether it is one to work on. */
@@ -78,22 +86,22 @@ export async function* selectObjects(
   selection: ObjectSelection,
   signal: AbortSignal,
 ): AsyncGenerator<Selected, undefined> {
-  const { keys, manifest, bucket, size = {}, modifiedSince, prefix = '', suffix = '' } = selection;
+  const { keys, manifest, size = {}, modifiedSince, startAfter, prefix = '', suffix = '' } = selection;
   const glob = selection.glob === undefined ? undefined : parseGlob('glob', selection.glob);
   const { min = 0, max = Number.POSITIVE_INFINITY } = size;
-  const passes = (object: ListedObject | SelectedObject): boolean => {
-    const { key, bytes } = object;
-    if (isFolderMarker(object) || !key.startsWith(prefix) || !key.endsWith(suffix)) return false;
+  const passes = (object: ReadObject): boolean => {
+    const { key, bytes, lastModified, isCurrent = true } = object;
+    if (!isCurrent || isFolderMarker(object) || !key.startsWith(prefix) || !key.endsWith(suffix)) return false;
     if (bytes !== undefined && (bytes < min || bytes > max)) return false;
-    if (modifiedSince && !('lastModified' in object && object.lastModified && object.lastModified >= modifiedSince)) {
-      return false;
-    }
+    if (modifiedSince && !(lastModified && lastModified >= modifiedSince)) return false;
+    // Of a listing, S3 sees to it; an inventory is in no order.
+    if (manifest && startAfter !== undefined && !comesAfter(key, startAfter)) return false;
     return glob === undefined || glob.matches(key);
   };
   const objects = keys
     ? givenObjects(keys, signal)
     : manifest
-      ? manifestObjects(store, manifest, bucket, signal)
+      ? manifestObjects(store, manifest, selection, signal)
       : listedObjects(store, selection, glob, signal);
   let read = 0;
   for await (const object of objects) {
@@ -124,6 +132,11 @@ async function* listedObjects(
   for await (const page of pages) yield* page;
 }
 
+/** S3's order is that of UTF-8's bytes, which is not JavaScript's. */
+function comesAfter(key: string, other: string): boolean {
+  return Buffer.compare(Buffer.from(key), Buffer.from(other)) > 0;
+}
+
 /** Consoles mark a folder by an empty object whose key ends with a slash: nothing to work on. The supervisor skips them too. */
 function isFolderMarker({ key, bytes = 0 }: SelectedObject): boolean {
   return bytes === 0 && key.endsWith('/');
@@ -144,12 +157,11 @@ export function checkSelection(selection: ObjectSelection): void {
     throw new ValidationError('modifiedSince', 'be a valid Date', modifiedSince);
   }
   checkKeys(keys);
-  checkManifest(manifest);
-  if (keys !== undefined && manifest !== undefined) throw together('keys', 'manifest');
-  const list = keys !== undefined ? 'keys' : manifest !== undefined ? 'manifest' : undefined;
-  if (list === undefined) return;
+  checkManifest(selection);
+  if (keys !== undefined && manifest !== undefined) throw check.together('keys', 'manifest');
+  if (keys === undefined) return;
   for (const name of ['size', 'modifiedSince', 'startAfter'] as const) {
-    if (selection[name] !== undefined) throw together(list, name, 'Only a listing tells it');
+    if (selection[name] !== undefined) throw check.together('keys', name, 'Only a listing tells it');
   }
 }
 
@@ -164,8 +176,4 @@ function checkSize(size: unknown): void {
   const { min, max } = size as { min?: number; max?: number };
   check.integer('size.min', min, { min: 0, max: Number.MAX_SAFE_INTEGER });
   check.integer('size.max', max, { min: min ?? 0, max: Number.MAX_SAFE_INTEGER });
-}
-
-function together(list: string, option: string, hint?: string): ValidationError {
-  return new ValidationError(list, `not be given together with ${option}`, 'both', hint);
 }

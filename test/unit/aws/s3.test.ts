@@ -106,6 +106,20 @@ describe('reading', () => {
   });
 });
 
+describe('reading a range', () => {
+  it('goes on where a connection broke, up to its end', async () => {
+    s3.on(GetObjectCommand)
+      .resolvesOnce({ Body: body('abc', new Error('reset')), ContentLength: 6, ETag: '"1"' })
+      .resolvesOnce({ Body: body('def'), ContentLength: 3, ETag: '"1"' });
+    const read = await store.read({ bucket: 'b', key: 'k' }, { range: { start: 10, end: 15 }, ifMatch: '"1"' });
+    expect(Buffer.concat(await read.body.toArray()).toString()).toBe('abcdef');
+    expect(s3.commandCalls(GetObjectCommand).map((call) => call.args[0].input)).toMatchObject([
+      { Range: 'bytes=10-15', IfMatch: '"1"' },
+      { Range: 'bytes=13-15', IfMatch: '"1"' },
+    ]);
+  });
+});
+
 describe('reading into a file', () => {
   it('goes on where a connection broke, and only with the same object', async () => {
     s3.on(GetObjectCommand)

@@ -36,6 +36,42 @@ describe('an S3 notification', () => {
     expect(options.args).toEqual(['x']);
   });
 
+  const chunk = { start: 1, end: 3, index: 1, count: 2, delimiter: 'é' };
+  const object = { key: 'k', size: 3, eTag: 'e1' };
+  const split = (parts: object, more: object = {}) =>
+    record('k', {
+      s3: { bucket: { name: 'b' }, object: { ...object, ...more } },
+      scar: { chunk: { ...chunk, ...parts } },
+    });
+
+  it('may be about a chunk of its object', () => {
+    const [parsed] = parseEvent({ Records: [split({})] }).records;
+    const { index, count, start, end } = chunk;
+    expect(parsed).toMatchObject({ input: { bucket: 'b', key: 'k', bytes: 3, chunk: { index, count } } });
+    const delimiter = Buffer.from('é');
+    expect(parsed?.chunk).toEqual({ start, end, index, count, delimiter, objectBytes: 3, ifMatch: '"e1"' });
+    const [bytes] = parseEvent({ Records: [split({ delimiter: { base64: 'AAH/' } })] }).records;
+    expect(bytes?.chunk?.delimiter).toEqual(Buffer.from([0, 1, 255]));
+    const [empty] = parseEvent({ Records: [split({ start: 0, end: 0, index: 0, count: 1 }, { size: 0 })] }).records;
+    expect(empty?.refusal).toBeUndefined();
+  });
+
+  it.each([
+    ['no size', split({}, { size: undefined }), 'have the size of its object'],
+    ['no ETag', split({}, { eTag: undefined }), 'have the eTag of its object'],
+    ['a start behind its end', split({ start: 3 }), 'have a start below its end'],
+    ['an end behind the object', split({ end: 4 }), 'within the 3 bytes'],
+    ['a start that is no count', split({ start: -1 }), 'have a start'],
+    ['an index that is none', split({ index: 2 }), 'have an index below its count'],
+    ['no delimiter', split({ delimiter: undefined }), 'have a delimiter of 1 to 64 bytes'],
+    ['a long delimiter', split({ delimiter: 'x'.repeat(65) }), 'have a delimiter of 1 to 64 bytes'],
+    ['null', record('k', { s3: { bucket: { name: 'b' }, object }, scar: { chunk: null } }), 'have a start'],
+  ])('refuses a chunk with %s', (_, bad, hint) => {
+    const [parsed] = parseEvent({ Records: [bad] }).records;
+    expect(parsed?.refusal?.message).toContain(hint);
+    expect(parsed?.chunk).toBeUndefined();
+  });
+
   it.each([
     ['an SQS record', { eventSource: 'aws:sqs', body: '{}' }, 'aws:sqs'],
     ['an SNS record', { EventSource: 'aws:sns', Sns: {} }, 'aws:sns'],
@@ -80,6 +116,9 @@ describe('idempotency keys', () => {
     const { records, options } = parseEvent({ Records: [record('k'), record('l')], scar });
     expect(records.map(({ idempotencyKey }) => idempotencyKey)).toEqual(scar.idempotencyKeys);
     expect(options.results).toEqual(results);
+    const [, second] = scar.idempotencyKeys;
+    const alone = { Records: [record('l')], scar: { ...scar, idempotencyKeys: [second] } };
+    expect(records[1]?.event, 'as if it had come alone').toEqual(alone);
     const direct = parseEvent({ scar: { version: 1, idempotencyKeys: ['a'] } });
     expect(direct.records[0]?.idempotencyKey).toBe('a');
     expect(parseEvent({ scar: { version: 1 } }).records[0]).not.toHaveProperty('idempotencyKey');

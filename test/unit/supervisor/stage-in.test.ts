@@ -1,5 +1,12 @@
-import { describe, expect, it } from 'vitest';
-import { inputFileName, isFolderMarker } from '../../../supervisor/stage-in.js';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ObjectStore } from '../../../src/aws/object-store.js';
+import { objectStore } from '../../../src/aws/s3.js';
+import { inputFileName, isFolderMarker, stageIn } from '../../../supervisor/stage-in.js';
+import { type S3Engine, startS3Engine } from '../../support/s3-engine.js';
 
 describe('inputFileName', () => {
   it.each([
@@ -38,5 +45,62 @@ describe('isFolderMarker', () => {
     expect(isFolderMarker({ bucket: 'b', key: 'input/' })).toBe(true);
     expect(isFolderMarker({ bucket: 'b', key: 'input/', bytes: 4 })).toBe(false);
     expect(isFolderMarker({ bucket: 'b', key: 'input/a', bytes: 0 })).toBe(false);
+  });
+});
+
+describe('stageIn', () => {
+  let s3: S3Engine;
+  let store: ObjectStore;
+  const folder = mkdtempSync(join(tmpdir(), 'scar-stage-in-'));
+  const object = { bucket: 'data', key: 'in/lines.txt' };
+  const signal = new AbortController().signal;
+
+  beforeAll(async () => {
+    s3 = await startS3Engine();
+    store = objectStore(s3.client);
+    await s3.client.send(new CreateBucketCommand({ Bucket: 'data' }));
+  });
+  afterAll(async () => {
+    await s3.close();
+    rmSync(folder, { recursive: true });
+    expect(s3.failures).toEqual([]);
+  });
+
+  /** A chunk of the object as it is now. */
+  async function chunk(start: number, end: number) {
+    const { bytes, eTag = '' } = await store.head(object);
+    return { start, end, index: 1, count: 3, delimiter: Buffer.from('\n'), objectBytes: bytes, ifMatch: eTag };
+  }
+
+  it('brings the lines of a chunk, under the name of the object, and tells where they are', async () => {
+    await store.write(object, 'one\ntwo\nthree\n');
+    const input = { ...object, bytes: 14 };
+    expect(await stageIn(store, input, await chunk(2, 6), folder, { freeBytes: () => 1_000, signal })).toBe(
+      'lines.txt',
+    );
+    expect(readFileSync(join(folder, 'lines.txt'), 'utf8')).toBe('two\n');
+    expect(input).toEqual({ ...object, bytes: 14, chunk: { index: 1, count: 3, start: 4, end: 8 } });
+    expect(await stageIn(store, input, await chunk(9, 12), folder, { freeBytes: () => 1_000, signal })).toBeUndefined();
+    expect(input).toEqual({ ...object, bytes: 14, chunk: { index: 1, count: 3 } });
+  });
+
+  it('refuses a chunk of an object that was replaced after it was split', async () => {
+    await store.write(object, 'one\ntwo\n');
+    const before = await chunk(0, 4);
+    await store.write(object, 'uno\ndue\n');
+    const input = { ...object, chunk: { index: 1, count: 3 } };
+    await expect(stageIn(store, input, before, folder, { freeBytes: () => 1_000, signal })).rejects.toMatchObject({
+      reason: 'stage-in',
+      message: expect.stringMatching(/^chunk 1 \(of 0 to 2\) of s3:\/\/data\/in\/lines\.txt .*replaced since.*again$/),
+    });
+  });
+
+  it('needs room for the chunk, not for the object', async () => {
+    await store.write(object, 'one\ntwo\nthree\n');
+    const input = { ...object, bytes: 14, chunk: { index: 1, count: 3 } };
+    const staging = async (free: number) =>
+      stageIn(store, { ...input }, await chunk(4, 10), folder, { freeBytes: () => free, signal });
+    expect(await staging(6)).toBe('lines.txt');
+    await expect(staging(5)).rejects.toMatchObject({ reason: 'no-space', message: expect.stringContaining('6 B') });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../../src/aws/object-store.js';
 import type { OutputObject } from '../../../src/contract/index.js';
 import { sleep } from '../../../src/util/sleep.js';
-import { outputTargets, planUploads, refuseLoop, stageOut } from '../../../supervisor/stage-out.js';
+import { outputName, outputTargets, planUploads, refuseLoop, stageOut } from '../../../supervisor/stage-out.js';
 
 const input = { bucket: 'b', key: 'input/a.png' };
 const files = (...paths: string[]) => paths.map((path) => ({ path, host: `/h/${path}`, bytes: path.length }));
@@ -67,6 +67,26 @@ describe('planUploads', () => {
     const target = [{ bucket: 'b', prefix: 'input/' }];
     expect(() => planUploads(files('b.png'), target, input, true)).toThrow('prefix of its own');
     expect(planUploads(files('b.txt'), target, input, true)).toHaveLength(1);
+  });
+});
+
+describe('outputName', () => {
+  it.each([
+    ['lines.csv', { index: 7, count: 12 }, 'lines.part-07.csv'],
+    ['lines.csv', { index: 0, count: 1 }, 'lines.part-0.csv'],
+    ['a.d/lines', { index: 10, count: 11 }, 'a.d/lines.part-10'],
+    ['a.d/lines.tar.gz', { index: 9, count: 10 }, 'a.d/lines.tar.part-9.gz'],
+    ['.hidden', { index: 3, count: 1_001 }, '.hidden.part-0003'],
+    ['lines.csv', undefined, 'lines.csv'],
+  ])('of %j, chunk %j, is %j', (path, chunk, name) => expect(outputName(path, chunk)).toBe(name));
+
+  it('keeps the outputs of chunks apart, and in the order of the lines', () => {
+    const target = [{ bucket: 'x', prefix: 'p/', suffixes: ['.csv'] }];
+    const keys = Array.from({ length: 12 }, (_, index) =>
+      planUploads(files('out.csv', 'out.log'), target, { ...input, chunk: { index, count: 12 } }, false),
+    ).flatMap((uploads) => uploads.map(({ key }) => key));
+    expect(new Set(keys).size).toBe(12);
+    expect([...keys].sort()).toEqual(keys);
   });
 });
 

@@ -1,0 +1,140 @@
+import type { ObjectStore } from '../../aws/object-store.js';
+import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES, type ObjectChunk } from '../../contract/index.js';
+import { ScarError } from '../../errors.js';
+import { type ChunkOptions, checkChunk, splitObject } from './chunk.js';
+import { type BatchOptions, type BatchSize, type BatchStep, checkBatch, group, type Step } from './group.js';
+import {
+  checkSelection,
+  type ObjectSelection,
+  SELECTION_NAMES,
+  type SelectedObject,
+  selectObjects,
+} from './selection.js';
+
+/** Which objects, and how they are divided among invocations. */
+export interface MapInputs extends ObjectSelection {
+  /** Several objects for one invocation, which works on one after the other. Default: one. */
+  batch?: BatchOptions;
+  /** Splits objects at the ends of lines, so that several invocations work on one. Each chunk has a result of its own. Default: whole objects. */
+  chunk?: ChunkOptions;
+}
+
+export const INPUT_NAMES = [...SELECTION_NAMES, 'batch', 'chunk'] as const;
+
+/** An object, or a part of it, that has one result. */
+export interface MapInput extends SelectedObject {
+  chunk?: ObjectChunk;
+}
+
+/** What an event can hold, in bytes. */
+export interface EventRoom {
+  /** Of all that inputs add: see `roomForRecords`. */
+  bytes: number;
+  /** What one adds: its record and what else goes with it, in JSON, with the comma behind each. */
+  bytesOf(input: MapInput): number;
+}
+
+/** @throws ValidationError */
+export function checkInputs(options: MapInputs): void {
+  checkSelection(options);
+  checkBatch(options.batch);
+  checkChunk(options.chunk);
+}
+
+/**
+ * Reads what a map runs over as it is asked for, invocation by invocation: selects up to `limit` objects, splits them, and gathers
+ * the parts. Closing it closes what it reads from.
+ *
+ * @throws as `selectObjects`; ScarError of a HEAD request for an object to split whose size nobody told
+ */
+export function readInputs(
+  store: ObjectStore,
+  options: MapInputs,
+  room: EventRoom,
+  signal: AbortSignal,
+): AsyncGenerator<BatchStep<MapInput>, undefined> {
+  const { batch, chunk, bucket } = options;
+  const passing = passingObjects(store, options, signal);
+  const steps = chunk ? chunksOf(store, bucket, passing, chunk, signal) : passing;
+  if (!batch) return group(steps, ONE_AT_A_TIME, () => ONE_AT_A_TIME);
+  const limits: BatchSize = {
+    items: batch.items ?? Number.POSITIVE_INFINITY,
+    bytes: batch.bytes ?? Number.POSITIVE_INFINITY,
+    eventBytes: room.bytes,
+    responseBytes: MAX_RESPONSE_BYTES,
+  };
+  return group(steps, limits, (input) => sizeOf(input, bucket, room));
+}
+
+/** Chunks between two turns of the event loop. */
+const TURN = 1_000;
+
+const ONE_AT_A_TIME: BatchSize = { items: 1, bytes: 0, eventBytes: 0, responseBytes: 0 };
+
+function sizeOf(input: MapInput, bucket: string, { bytesOf }: EventRoom): BatchSize {
+  const { key, versionId, chunk, bytes = 0 } = input;
+  return {
+    items: 1,
+    bytes: chunk ? chunk.end - chunk.start : bytes,
+    eventBytes: bytesOf(input),
+    responseBytes: MIN_OUTCOME_BYTES + Buffer.byteLength(JSON.stringify({ bucket, key, versionId })),
+  };
+}
+
+async function* passingObjects(
+  store: ObjectStore,
+  options: ObjectSelection,
+  signal: AbortSignal,
+): AsyncGenerator<Step<MapInput>, undefined> {
+  const { limit = Number.POSITIVE_INFINITY } = options;
+  let passed = 0;
+  for await (const { object, passes } of selectObjects(store, options, signal)) {
+    yield passes ? { input: object } : { skipped: object };
+    if (passes && ++passed === limit) return;
+  }
+}
+
+async function* chunksOf(
+  store: ObjectStore,
+  bucket: string,
+  steps: AsyncIterable<Step<MapInput>>,
+  options: ChunkOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Step<MapInput>, undefined> {
+  let made = 0;
+  for await (const step of steps) {
+    if ('skipped' in step) {
+      yield step;
+      continue;
+    }
+    const object = await described(store, bucket, step.input, signal);
+    const { bytes } = object;
+    if (bytes === undefined) yield { input: object };
+    else {
+      for (const chunk of splitObject({ bytes }, options)) {
+        yield { input: { ...object, chunk } };
+        // One object may have millions, which nothing is waited for: others get a turn, and the signal.
+        if (++made % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+      }
+    }
+  }
+}
+
+/** The object with its size and ETag. One that does not exist comes as it is: that is for its result to say, not for the run. */
+async function described(
+  store: ObjectStore,
+  bucket: string,
+  object: SelectedObject,
+  signal: AbortSignal,
+): Promise<SelectedObject> {
+  if (object.bytes !== undefined && object.eTag !== undefined) return object;
+  const { key, versionId } = object;
+  try {
+    const { bytes, eTag } = await store.head({ bucket, key, versionId }, signal);
+    return { ...object, bytes, eTag };
+  } catch (error) {
+    if (error instanceof ScarError && error.code === 'object-not-found') return { key, versionId };
+    throw error;
+  }
+}
