@@ -45,7 +45,7 @@ export function attachMap(context: ClientContext, runId: string, options: Attach
     },
     async (plan) => {
       const { functionName, options: all } = await read(signal ?? new AbortController().signal);
-      return planMap(context, plannedObjects(context, functionName, all), signal, plan);
+      return planMap(context, await plannedObjects(context, functionName, all), signal, plan);
     },
   );
 }

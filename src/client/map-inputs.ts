@@ -8,7 +8,7 @@ import { newRunId } from './map/journal/head.js';
 import { checkRunOptions, type MapRunOptions, RUN_OPTION_NAMES } from './map/options.js';
 import { notRepeatable, planMap } from './map/plan.js';
 import { MapRun } from './map/run.js';
-import { type Candidate, runSitting } from './map/sitting.js';
+import { runSitting, type SittingStep } from './map/sitting.js';
 import { CallSubject } from './map/subject.js';
 import { Tally } from './map/tally.js';
 import * as check from './validate.js';
@@ -41,20 +41,22 @@ export function mapInputs(
     context,
     tally,
     { ...options, runId },
-    (run) => runSitting(context, run, { functionName: name, options, subjects: (signal) => subjects(inputs, signal) }),
+    (run) => runSitting(context, run, { functionName: name, options, steps: () => steps(inputs, run.admitting) }),
     (plan) => {
       if (!isRepeatable(inputs)) throw notRepeatable('inputs');
-      const entries = (signal: AbortSignal) => subjects(inputs, signal);
-      return planMap(context, { functionName: name, bucket: '', sized: false, entries }, options.signal, plan);
+      const count = async function* (signal: AbortSignal) {
+        for await (const _ of steps(inputs, signal)) yield { inputs: [{}] };
+      };
+      return planMap(context, { functionName: name, bucket: '', steps: count }, options.signal, plan);
     },
   );
 }
 
-async function* subjects(inputs: MapInputs, signal: AbortSignal): AsyncGenerator<Candidate<MappedCall>, undefined> {
+async function* steps(inputs: MapInputs, signal: AbortSignal): AsyncGenerator<SittingStep<MappedCall>> {
   let index = 0;
   for await (const input of untilAborted(inputs, signal)) {
     const call = readInput(`inputs[${index}]`, input);
-    yield { subject: new CallSubject({ index: index++, call }, await invocationOptions(call)), passes: true };
+    yield { subjects: [new CallSubject({ index: index++, call }, await invocationOptions(call))] };
   }
 }
 

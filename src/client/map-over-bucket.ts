@@ -18,6 +18,6 @@ export function mapOverBucket(context: ClientContext, name: string, options: Map
     tally,
     { ...options, runId },
     async (run) => runSitting(context, run, await beginSitting(context, name, options, run)),
-    async (plan) => planMap(context, plannedObjects(context, name, options), options.signal, plan),
+    async (plan) => planMap(context, await plannedObjects(context, name, options), options.signal, plan),
   );
 }

@@ -35,7 +35,7 @@ export function resumeMap(context: ClientContext, runId: string, options: Resume
     async (run) => runSitting(context, run, await resumeSitting(context, options, run)),
     async (plan) => {
       const { functionName, options: all } = await readOptions(context, runId, options);
-      return planMap(context, plannedObjects(context, functionName, all), options.signal, plan);
+      return planMap(context, await plannedObjects(context, functionName, all), options.signal, plan);
     },
   );
 }

@@ -1,20 +1,25 @@
+import type { InvocationOptions } from '../../contract/index.js';
 import { ValidationError } from '../../errors.js';
 import { isRepeatable } from '../../util/until-aborted.js';
 import type { ClientContext } from '../context.js';
+import { invocationOptions, objectRecord, roomForRecords } from '../invocation.js';
 import type { ResumeOptions } from '../resume-map.js';
+import { type EventRoom, type ObjectInput, readInputs } from './inputs.js';
 import type { MapItem, MappedObject } from './item.js';
 import { makeHead, storedOptions } from './journal/head.js';
 import { MapJournal } from './journal/journal.js';
-import { type JournalPlace, openJournalStore } from './journal/place.js';
+import { openJournalStore } from './journal/place.js';
 import type { MapOptions } from './options.js';
 import { notRepeatable, type Planned } from './plan.js';
 import { queuedSitting } from './queued-sitting.js';
 import type { RunControl } from './run.js';
-import { selectObjects } from './selection.js';
-import type { Candidate, Sitting } from './sitting.js';
+import type { Sitting, SittingStep } from './sitting.js';
 import { ObjectSubject, objectId } from './subject.js';
+import type { MapWork } from './work.js';
 
 type BucketSitting = Sitting<MappedObject>;
+/** One whose steps are about objects. */
+export type ObjectSitting = Omit<BucketSitting, 'steps'> & { steps(work: Work): ObjectSteps };
 
 /** A new run. */
 export async function beginSitting(
@@ -23,13 +28,14 @@ export async function beginSitting(
   options: MapOptions,
   run: RunControl<MappedObject>,
 ): Promise<BucketSitting> {
-  const place = journalPlace(options);
-  const fresh = { functionName, options, subjects: (signal: AbortSignal) => selected(context, options, signal) };
-  if (!place) return fresh;
+  const { mode, results, journal: wanted } = options;
+  const sitting = { functionName, options, steps: (work: Work) => selected(work, options) };
+  const place = mode === 'async' ? results : wanted;
+  if (!place) return sitting;
   const head = await makeHead(run.runId, functionName, options);
   const store = await openJournalStore(context.objects, place, run.runId, 'new');
   const journal = await MapJournal.begin(store, head, (error) => run.conclude(error));
-  return options.mode === 'async' ? queuedSitting({ ...fresh, options }, journal, run) : { ...fresh, journal };
+  return mode === 'async' ? queuedSitting(sitting, journal, run) : { ...sitting, journal };
 }
 
 /** A run that a journal tells of. */
@@ -46,22 +52,43 @@ export async function resumeSitting(
     const { functionName } = journal.head;
     run.tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
     run.flow.ordered = all.ordered ?? false;
-    const resumed = { functionName, options: all };
+    const sitting = { functionName, options: all, steps: (work: Work) => selected(work, all) };
     if (all.mode === 'async') {
       if (retryFailed) throw new ValidationError('retryFailed', 'come with the journal of a synchronous run', true);
-      const subjects = (signal: AbortSignal) => selected(context, all, signal);
-      return queuedSitting({ ...resumed, subjects }, journal, run);
+      return queuedSitting(sitting, journal, run);
     }
-    return {
-      ...resumed,
-      journal,
-      earlier: (signal) => standing(journal, retryFailed, signal),
-      subjects: (signal) => (retryFailed ? failed(journal, signal) : selected(context, all, signal)),
-    };
+    if (retryFailed) return retrySitting(sitting, journal);
+    return { ...sitting, journal, earlier: (signal) => journal.results(signal) };
   } catch (error) {
     await journal.close();
     throw error;
   }
+}
+
+/** Runs again what failed, and nothing else. What is not found any more keeps the result that it has. */
+function retrySitting(sitting: ObjectSitting, journal: MapJournal): BucketSitting {
+  const failed = new Map<string, MapItem>();
+  return {
+    ...sitting,
+    journal,
+    async *earlier(signal) {
+      for await (const result of journal.results(signal)) {
+        if (result.item.status === 'succeeded') yield result;
+        else failed.set(result.id, result.item);
+      }
+    },
+    async *steps(work) {
+      for await (const step of failed.size === 0 ? [] : sitting.steps(work)) {
+        if (!('subjects' in step)) {
+          yield step;
+          continue;
+        }
+        const subjects = step.subjects.filter(({ id }) => failed.delete(id));
+        if (subjects.length > 0) yield { subjects };
+      }
+      for (const result of failed.values()) yield { result };
+    },
+  };
 }
 
 /** What the journal's run was asked for, with what is another in this sitting. Opens nothing for long. */
@@ -76,10 +103,6 @@ export async function readOptions(
   return { functionName: journal.head.functionName, options: resumedOptions(journal, options) };
 }
 
-function journalPlace({ mode, results, journal }: MapOptions): JournalPlace | undefined {
-  return mode === 'async' ? results : journal;
-}
-
 function resumedOptions({ head }: MapJournal, { keys, concurrency, drainMs, signal }: ResumeOptions): MapOptions {
   if (head.options.givenKeys && !keys) {
     const hint = 'A journal has results, and not the list';
@@ -90,54 +113,52 @@ function resumedOptions({ head }: MapJournal, { keys, concurrency, drainMs, sign
   return { ...storedOptions(head), ...now } as MapOptions;
 }
 
-async function* selected(
-  context: ClientContext,
-  options: MapOptions,
-  signal: AbortSignal,
-): AsyncGenerator<Candidate<MappedObject, ObjectSubject>, undefined> {
+type Work = MapWork<MappedObject>;
+type ObjectSteps = AsyncGenerator<SittingStep<MappedObject, ObjectSubject>>;
+
+async function* selected({ context, scar, region, queue, run }: Work, options: MapOptions): ObjectSteps {
+  const { bucket, keys, manifest } = options;
+  const room = eventRoom(bucket, region, scar, queue !== undefined);
   // A listing has each key once; a list may have it twice, and then it has two results.
-  const given = options.keys !== undefined || options.manifest !== undefined;
-  let position = 0;
-  for await (const { object, passes } of selectObjects(context.objects, options, signal)) {
-    const id = objectId(object, given ? position++ : undefined);
-    yield { subject: new ObjectSubject(id, options.bucket, object), passes };
+  let position = keys || manifest ? 0 : undefined;
+  for await (const step of readInputs(context.objects, options, room, run.admitting)) {
+    if ('skipped' in step) {
+      yield { skipped: 1 };
+      continue;
+    }
+    const subjects = step.inputs.map((input) => {
+      const id = objectId(input, position);
+      if (position !== undefined && isLast(input)) position++;
+      return new ObjectSubject(id, bucket, input);
+    });
+    yield { subjects };
   }
 }
 
-/** What is to run again because its last result is a failure. */
-async function* failed(journal: MapJournal, signal: AbortSignal): AsyncGenerator<Candidate<MappedObject>, undefined> {
-  const subjects: ObjectSubject[] = [];
-  // Their results will be written to where they are read from.
-  for await (const { id, item } of journal.results(signal)) {
-    const { bucket, key, versionId, size, status } = item;
-    if (status === 'failed') subjects.push(new ObjectSubject(id, bucket, { key, bytes: size, versionId }));
-  }
-  for (const subject of subjects) yield { subject, passes: true };
+/** A record's idempotency key, with its quotes, and a comma behind each. */
+const BYTES_BESIDE_RECORD = 43 + 2 + 2;
+
+function eventRoom(bucket: string, region: string, scar: InvocationOptions, queued: boolean): EventRoom {
+  return {
+    bytes: roomForRecords({ ...scar, idempotencyKeys: [] }, { queued }),
+    bytesOf: (input) =>
+      Buffer.byteLength(JSON.stringify(objectRecord({ bucket, ...input }, region))) + BYTES_BESIDE_RECORD,
+  };
 }
 
-async function* standing(
-  journal: MapJournal,
-  retryFailed: boolean | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<{ id: string; item: MapItem }> {
-  for await (const result of journal.results(signal)) {
-    if (!retryFailed || result.item.status === 'succeeded') yield result;
-  }
+/** Whether it is a whole object, or the last chunk of one. */
+function isLast({ chunk }: ObjectInput): boolean {
+  return !chunk || chunk.index === chunk.count - 1;
 }
 
 /** What `plan` counts. */
-export function plannedObjects(context: ClientContext, functionName: string, options: MapOptions): Planned {
-  const { bucket, limit, keys, manifest } = options;
+export async function plannedObjects(
+  context: ClientContext,
+  functionName: string,
+  options: MapOptions,
+): Promise<Planned> {
+  const { bucket, keys, mode } = options;
   if (keys && !isRepeatable(keys)) throw notRepeatable('keys');
-  return {
-    functionName,
-    bucket,
-    limit,
-    sized: keys === undefined && manifest === undefined,
-    async *entries(signal) {
-      for await (const { object, passes } of selectObjects(context.objects, options, signal)) {
-        yield { passes, bytes: object.bytes };
-      }
-    },
-  };
+  const room = eventRoom(bucket, await context.region(), await invocationOptions(options), mode === 'async');
+  return { functionName, bucket, steps: (signal) => readInputs(context.objects, options, room, signal) };
 }

@@ -12,7 +12,7 @@ import {
 } from './selection.js';
 
 /** Which objects, and how they are divided among invocations. */
-export interface MapInputs extends ObjectSelection {
+export interface ObjectInputs extends ObjectSelection {
   /** Several objects for one invocation, which works on one after the other. Default: one. */
   batch?: BatchOptions;
   /** Splits objects at the ends of lines, so that several invocations work on one. Each chunk has a result of its own. Default: whole objects. */
@@ -22,7 +22,7 @@ export interface MapInputs extends ObjectSelection {
 export const INPUT_NAMES = [...SELECTION_NAMES, 'batch', 'chunk'] as const;
 
 /** An object, or a part of it, that has one result. */
-export interface MapInput extends SelectedObject {
+export interface ObjectInput extends SelectedObject {
   chunk?: ObjectChunk;
 }
 
@@ -31,11 +31,11 @@ export interface EventRoom {
   /** Of all that inputs add: see `roomForRecords`. */
   bytes: number;
   /** What one adds: its record and what else goes with it, in JSON, with the comma behind each. */
-  bytesOf(input: MapInput): number;
+  bytesOf(input: ObjectInput): number;
 }
 
 /** @throws ValidationError */
-export function checkInputs(options: MapInputs): void {
+export function checkInputs(options: ObjectInputs): void {
   checkSelection(options);
   checkBatch(options.batch);
   checkChunk(options.chunk);
@@ -49,10 +49,10 @@ export function checkInputs(options: MapInputs): void {
  */
 export function readInputs(
   store: ObjectStore,
-  options: MapInputs,
+  options: ObjectInputs,
   room: EventRoom,
   signal: AbortSignal,
-): AsyncGenerator<BatchStep<MapInput>, undefined> {
+): AsyncGenerator<BatchStep<ObjectInput>, undefined> {
   const { batch, chunk, bucket } = options;
   const passing = passingObjects(store, options, signal);
   const steps = chunk ? chunksOf(store, bucket, passing, chunk, signal) : passing;
@@ -71,7 +71,7 @@ const TURN = 1_000;
 
 const ONE_AT_A_TIME: BatchSize = { items: 1, bytes: 0, eventBytes: 0, responseBytes: 0 };
 
-function sizeOf(input: MapInput, bucket: string, { bytesOf }: EventRoom): BatchSize {
+function sizeOf(input: ObjectInput, bucket: string, { bytesOf }: EventRoom): BatchSize {
   const { key, versionId, chunk, bytes = 0 } = input;
   return {
     items: 1,
@@ -85,7 +85,7 @@ async function* passingObjects(
   store: ObjectStore,
   options: ObjectSelection,
   signal: AbortSignal,
-): AsyncGenerator<Step<MapInput>, undefined> {
+): AsyncGenerator<Step<ObjectInput>, undefined> {
   const { limit = Number.POSITIVE_INFINITY } = options;
   let passed = 0;
   for await (const { object, passes } of selectObjects(store, options, signal)) {
@@ -97,10 +97,10 @@ async function* passingObjects(
 async function* chunksOf(
   store: ObjectStore,
   bucket: string,
-  steps: AsyncIterable<Step<MapInput>>,
+  steps: AsyncIterable<Step<ObjectInput>>,
   options: ChunkOptions,
   signal: AbortSignal,
-): AsyncGenerator<Step<MapInput>, undefined> {
+): AsyncGenerator<Step<ObjectInput>, undefined> {
   let made = 0;
   for await (const step of steps) {
     if ('skipped' in step) {

@@ -3,11 +3,11 @@ import { checkOverrides, type InvocationOverrides, OVERRIDE_NAMES } from '../inv
 import * as check from '../validate.js';
 import type { MapCompletion } from './completion.js';
 import { checkFailureRetries, type FailureRetries } from './failure-retries.js';
+import { checkInputs, INPUT_NAMES, type ObjectInputs } from './inputs.js';
 import { checkJournal, type JournalPlace } from './journal/place.js';
-import { checkSelection, type ObjectSelection, SELECTION_NAMES } from './selection.js';
 
 /** Which objects, how many at once, and what to do about failures. */
-export interface MapOptions extends ObjectSelection, InvocationOverrides, MapRunOptions {
+export interface MapOptions extends ObjectInputs, InvocationOverrides, MapRunOptions {
   /**
    * `sync`: each invocation is waited for. `async`: events go into Lambda's queue, functions leave their answers at `results`, and once all
    * events are sent (`run.on('sent')`) this process may end: `attachMap` gives the same stream anywhere. Default `sync`.
@@ -87,10 +87,10 @@ export function checkMapOptions(name: string, options: MapOptions): void {
   check.functionName(name);
   check.knownOptions(
     options,
-    [...SELECTION_NAMES, ...OVERRIDE_NAMES, ...RUN_OPTION_NAMES, 'journal', 'mode', 'results', 'queueLimit'],
+    [...INPUT_NAMES, ...OVERRIDE_NAMES, ...RUN_OPTION_NAMES, 'journal', 'mode', 'results', 'queueLimit'],
     'mapOverBucket',
   );
-  checkSelection(options);
+  checkInputs(options);
   checkOverrides(options);
   checkJournal(options.journal);
   checkMode(options);

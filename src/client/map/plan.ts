@@ -2,9 +2,10 @@ import { ValidationError } from '../../errors.js';
 import { type ClientContext, underClient } from '../context.js';
 import { type CostEstimate, estimateCost, gbSeconds } from '../pricing.js';
 import * as check from '../validate.js';
+import type { ObjectInput } from './inputs.js';
 
 export interface PlanOptions {
-  /** What Lambda is assumed to bill for one subject, in ms: the largest unknown, so best measured with a `limit`. Default 1,000. */
+  /** What Lambda is assumed to bill for one item, in ms: the largest unknown, so best measured with a `limit`. Default 1,000. */
   billedMs?: number;
 }
 
@@ -17,31 +18,34 @@ export interface MapPlan {
   objects: number;
   /** Objects that would be skipped. */
   skipped: number;
-  /** Bytes of the objects that would run; undefined where nothing tells sizes (`keys`, a `manifest`, inputs). */
+  /** Results that there would be: more than objects if those are split. */
+  items: number;
+  invocations: number;
+  /** Bytes of the objects that would run; undefined where not all sizes are known (`keys`, most manifests, inputs). */
   bytes: number | undefined;
   memoryMiB: number;
-  /** What was assumed: one invocation for each object, billed this long, in ms. */
+  /** What was assumed: each item is billed this long, in ms. */
   billedMs: number;
-  /** All objects' share of the function's memory and time. */
+  /** All items' share of the function's memory and time. */
   gbSeconds: number;
   /** What it would cost on AWS by that assumption, in USD. */
   costUsd: CostEstimate;
 }
 
+/** What one invocation would work on, or what is skipped. */
+export type PlanStep = { inputs: Pick<ObjectInput, 'bytes' | 'chunk'>[] } | { skipped: unknown };
+
 /** What there is to plan. */
 export interface Planned {
   functionName: string;
   bucket: string;
-  limit?: number | undefined;
-  /** Whether the entries have sizes. */
-  sized: boolean;
-  entries(signal: AbortSignal): AsyncIterable<{ passes: boolean; bytes?: number | undefined }>;
+  steps(signal: AbortSignal): AsyncIterable<PlanStep>;
 }
 
 /** `MapRun.plan`. */
 export async function planMap(
   context: ClientContext,
-  { functionName, bucket, limit, sized, entries }: Planned,
+  { functionName, bucket, steps }: Planned,
   callerSignal: AbortSignal | undefined,
   options: PlanOptions = {},
 ): Promise<MapPlan> {
@@ -50,23 +54,31 @@ export async function planMap(
   check.integer('billedMs', billedMs, { min: 1, max: 900_000 });
   return underClient(context, callerSignal, async (signal) => {
     const { memoryMiB, architecture } = await context.functions.configuration(functionName, signal);
-    const plan = { objects: 0, skipped: 0 };
-    let sum = 0;
-    for await (const { passes, bytes = 0 } of entries(signal)) {
-      plan[passes ? 'objects' : 'skipped']++;
-      if (passes) sum += bytes;
-      if (plan.objects === limit) break;
+    const counts = { objects: 0, skipped: 0, items: 0, invocations: 0 };
+    let bytes: number | undefined = 0;
+    for await (const step of steps(signal)) {
+      if ('skipped' in step) {
+        counts.skipped++;
+        continue;
+      }
+      counts.invocations++;
+      for (const input of step.inputs) {
+        counts.items++;
+        if (input.chunk && input.chunk.index > 0) continue;
+        counts.objects++;
+        bytes = bytes === undefined || input.bytes === undefined ? undefined : bytes + input.bytes;
+      }
     }
-    const used = gbSeconds(plan.objects * billedMs, memoryMiB);
+    const used = gbSeconds(counts.items * billedMs, memoryMiB);
     return {
       functionName,
       bucket,
-      ...plan,
-      bytes: sized ? sum : undefined,
+      ...counts,
+      bytes,
       memoryMiB,
       billedMs,
       gbSeconds: used,
-      costUsd: estimateCost(architecture, used, plan.objects),
+      costUsd: estimateCost(architecture, used, counts.invocations),
     };
   });
 }

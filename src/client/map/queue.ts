@@ -28,9 +28,9 @@ export class Queue {
     this.#box = new AnswerBox(context.objects, place, timeoutSeconds * 1000, admitting, context);
   }
 
-  /** Something is to be sent. */
-  expect(): void {
-    this.#unsent++;
+  /** So many subjects are to be sent. */
+  expect(subjects: number): void {
+    this.#unsent += subjects;
   }
 
   hasSent(executions: readonly Execution[]): void {

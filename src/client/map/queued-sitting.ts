@@ -1,40 +1,42 @@
 import { ScarError } from '../../errors.js';
 import type { ClientContext } from '../context.js';
+import type { ObjectSitting } from './bucket-sitting.js';
 import type { MappedObject } from './item.js';
 import type { JournalLine, MapJournal, PlannedLine } from './journal/journal.js';
 import type { ObjectsStore } from './journal/objects-store.js';
 import type { MapOptions } from './options.js';
 import type { RunControl } from './run.js';
-import type { Candidate, Sitting } from './sitting.js';
+import type { Sitting } from './sitting.js';
 import { ObjectSubject } from './subject.js';
 
 /** Lines that are written to the journal at once: the first few soon, so that the first event is sent soon. */
 const FIRST_LINES = 100;
 const LINES = 1_000;
 
-type Objects = AsyncGenerator<Candidate<MappedObject, ObjectSubject>, undefined>;
-
 /** The sitting of an asynchronous run: what the journal has planned already, then what else there is, each planned before it is sent. */
 export function queuedSitting(
-  sitting: { functionName: string; options: MapOptions; subjects(signal: AbortSignal): Objects },
+  sitting: ObjectSitting,
   journal: MapJournal,
   run: RunControl<MappedObject>,
 ): Sitting<MappedObject> {
-  const { options } = sitting;
   return {
-    functionName: sitting.functionName,
-    options,
+    ...sitting,
     journal,
-    async *subjects(signal) {
+    async *steps(work) {
       const known = new Set<string>();
-      let number = 0;
-      for await (const line of journal.lines(signal)) {
+      const plan = new SendingPlan(journal);
+      for await (const line of journal.lines(run.admitting)) {
         if (!('number' in line)) continue;
         known.add(line.id);
-        number = Math.max(number, line.number + 1);
-        yield candidate(options.bucket, line, 'maybe');
+        plan.isKnown(line);
+        yield { subjects: [subjectOf(line, 'maybe')] };
       }
-      yield* planned(sitting, journal, known, number, signal);
+      for await (const step of sitting.steps(work)) {
+        if (!('subjects' in step)) yield step;
+        else plan.add(step.subjects.filter(({ id }) => !known.has(id)));
+        if (plan.isFull) yield* plan.write();
+      }
+      yield* plan.write();
     },
     async allSent() {
       await journal.end({ sent: run.tally.started, skipped: run.tally.skipped });
@@ -43,43 +45,44 @@ export function queuedSitting(
   };
 }
 
-async function* planned(
-  { options, subjects }: { options: MapOptions; subjects(signal: AbortSignal): Objects },
-  journal: MapJournal,
-  known: ReadonlySet<string>,
-  first: number,
-  signal: AbortSignal,
-): AsyncGenerator<Candidate<MappedObject>, undefined> {
-  const { bucket, limit = Number.POSITIVE_INFINITY } = options;
-  let number = first;
-  let lines: PlannedLine[] = [];
-  let atOnce = FIRST_LINES;
-  if (number >= limit) return;
-  for await (const one of subjects(signal)) {
-    const { id, object } = one.subject;
-    if (known.has(id)) continue;
-    if (!one.passes) {
-      yield one;
-      continue;
-    }
-    lines.push({ id, number: number++, object });
-    if (lines.length < atOnce && number < limit) continue;
-    atOnce = LINES;
-    await journal.plan(lines);
-    for (const line of lines) yield candidate(bucket, line, 'no');
-    if (number >= limit) return;
-    lines = [];
+/** What is to be sent next, by invocations; written to the journal before it is. */
+class SendingPlan {
+  readonly #journal: MapJournal;
+  #number = 0;
+  #batches: PlannedLine[][] = [];
+  #lines = 0;
+  #atOnce = FIRST_LINES;
+
+  constructor(journal: MapJournal) {
+    this.#journal = journal;
   }
-  if (lines.length > 0) await journal.plan(lines);
-  for (const line of lines) yield candidate(bucket, line, 'no');
+
+  get isFull(): boolean {
+    return this.#lines >= this.#atOnce;
+  }
+
+  isKnown({ number }: PlannedLine): void {
+    this.#number = Math.max(this.#number, number + 1);
+  }
+
+  add(subjects: readonly ObjectSubject[]): void {
+    if (subjects.length === 0) return;
+    this.#batches.push(subjects.map(({ id, bucket, object }) => ({ id, number: this.#number++, bucket, object })));
+    this.#lines += subjects.length;
+  }
+
+  async *write(): AsyncGenerator<{ subjects: ObjectSubject[] }> {
+    const batches = this.#batches;
+    this.#batches = [];
+    this.#lines = 0;
+    this.#atOnce = LINES;
+    if (batches.length > 0) await this.#journal.plan(batches.flat());
+    for (const batch of batches) yield { subjects: batch.map((line) => subjectOf(line, 'no')) };
+  }
 }
 
-function candidate(
-  bucket: string,
-  { id, number, object }: PlannedLine,
-  sent: 'no' | 'maybe' | 'yes',
-): Candidate<MappedObject> {
-  return { subject: new ObjectSubject(id, bucket, object, { number, sent }), passes: true };
+function subjectOf({ id, number, bucket, object }: PlannedLine, sent: 'no' | 'maybe' | 'yes'): ObjectSubject {
+  return new ObjectSubject(id, bucket, object, { number, sent });
 }
 
 /** Between two looks at what the sender has written, in ms. */
@@ -95,19 +98,19 @@ export function attachedSitting(
   store: ObjectsStore,
   run: RunControl<MappedObject>,
 ): Sitting<MappedObject> {
-  const { bucket } = sitting.options;
   return {
     ...sitting,
-    async *subjects(signal) {
+    async *steps() {
+      const signal = run.admitting;
       let heardAt = context.now();
       let after = 0;
       for (;;) {
         for await (const text of store.lines(signal, { after })) {
           const line = JSON.parse(text) as JournalLine;
           heardAt = context.now();
-          if ('number' in line) yield candidate(bucket, line, 'yes');
+          if ('number' in line) yield { subjects: [subjectOf(line, 'yes')] };
           if (!('sent' in line)) continue;
-          run.tally.skip(line.skipped);
+          yield { skipped: line.skipped };
           return;
         }
         after = store.last;

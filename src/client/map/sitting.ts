@@ -3,59 +3,51 @@ import type { Mapped } from './item.js';
 import type { MapJournal } from './journal/journal.js';
 import type { RunControl } from './run.js';
 import type { Subject } from './subject.js';
-import { completeWork, mapSubjects, prepareWork, type WorkOptions } from './work.js';
+import { completeWork, type MapWork, mapSubjects, prepareWork, type WorkOptions } from './work.js';
 
 /** One process's part of a run: the first one's, or that of one that goes on with it. */
 export interface Sitting<Own> {
   functionName: string;
-  options: WorkOptions & { limit?: number };
+  options: WorkOptions;
   journal?: MapJournal;
   /** Results of earlier sittings that stand. */
   earlier?(signal: AbortSignal): AsyncIterable<{ id: string; item: Mapped<Own> }>;
-  /** What there is to do, and what is skipped, read as it is needed. */
-  subjects(signal: AbortSignal): AsyncGenerator<Candidate<Own>>;
+  /** What there is to do, read as it is needed. */
+  steps(work: MapWork<Own>): AsyncGenerator<SittingStep<Own>>;
   /** Told when nothing more is to be sent, in an asynchronous run. */
   allSent?(): Promise<void>;
 }
 
-export interface Candidate<Own, Kind extends Subject<Own> = Subject<Own>> {
-  subject: Kind;
-  passes: boolean;
-}
+/** What one invocation works on; so many objects that are skipped; or a result that stands after all. */
+export type SittingStep<Own, Kind extends Subject<Own> = Subject<Own>> =
+  | { subjects: Kind[] }
+  | { skipped: number }
+  | { result: Mapped<Own> };
 
 /** The way of a run's subjects: what is there already, what is left, and what comes of it. */
 export async function runSitting<Own extends object>(
   context: ClientContext,
   run: RunControl<Own>,
-  { functionName, options, journal, earlier, subjects, allSent }: Sitting<Own>,
+  { functionName, options, journal, earlier, steps, allSent }: Sitting<Own>,
 ): Promise<void> {
   const { flow, tally } = run;
   try {
     const work = await prepareWork(context, functionName, options, run, journal);
-    const known = earlier ? await replay(run, earlier(run.admitting)) : new Set();
-    const candidates = subjects(run.admitting);
+    const known = earlier ? await replay(run, earlier(run.admitting)) : new Set<string>();
+    const left = steps(work);
     try {
-      while (tally.started < (options.limit ?? Number.POSITIVE_INFINITY) && !flow.concluded) {
+      while (!flow.concluded) {
         const full = flow.room();
         if (full) {
           await full;
           continue;
         }
-        const next = await candidates.next();
+        const next = await left.next();
         if (next.done) break;
-        const { subject, passes } = next.value;
-        if (known.has(subject.id)) continue;
-        if (!passes) {
-          tally.skip();
-          run.progressed();
-          continue;
-        }
-        tally.start();
-        work.queue?.expect();
-        flow.add(mapSubjects(work, [subject]));
+        take(work, next.value, known);
       }
     } finally {
-      await candidates.return(undefined);
+      await left.return(undefined);
     }
     tally.listingDone();
     run.progressed();
@@ -70,19 +62,40 @@ export async function runSitting<Own extends object>(
   }
 }
 
+function take<Own extends object>(work: MapWork<Own>, step: SittingStep<Own>, known: ReadonlySet<string>): void {
+  const { run, queue } = work;
+  if ('subjects' in step) {
+    const subjects = known.size === 0 ? step.subjects : step.subjects.filter(({ id }) => !known.has(id));
+    if (subjects.length === 0) return;
+    run.tally.start(subjects.length);
+    queue?.expect(subjects.length);
+    run.flow.add(mapSubjects(work, subjects));
+    return;
+  }
+  if ('skipped' in step) run.tally.skip(step.skipped);
+  else give(run, step.result);
+  run.progressed();
+}
+
+/** Gives a result that is there already. */
+function give<Own extends object>({ flow, tally }: RunControl<Own>, item: Mapped<Own>): void {
+  tally.replay(item);
+  flow.add(Promise.resolve([item]));
+}
+
 /** Gives the results of earlier sittings, and says whose they are. */
 async function replay<Own extends object>(
-  { flow, tally, progressed }: RunControl<Own>,
+  run: RunControl<Own>,
   results: AsyncIterable<{ id: string; item: Mapped<Own> }>,
 ): Promise<ReadonlySet<string>> {
   const known = new Set<string>();
+  const { flow } = run;
   for await (const { id, item } of results) {
     for (let full = flow.room(); full; full = flow.room()) await full;
     if (flow.concluded) break;
     known.add(id);
-    tally.replay(item);
-    flow.add(Promise.resolve([item]));
-    progressed();
+    give(run, item);
+    run.progressed();
   }
   return known;
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { InvocationOptions, S3EventRecord } from '../../contract/index.js';
 import { objectRecord } from '../invocation.js';
 import type { InvocationResult } from '../invocation-result.js';
+import type { ObjectInput } from './inputs.js';
 import type { MappedCall, MappedObject } from './item.js';
-import type { SelectedObject } from './selection.js';
 
 /** What is to have one result of a run. */
 export interface Subject<Own> {
@@ -24,36 +24,37 @@ export interface QueuedSubject {
   sent: 'no' | 'maybe' | 'yes';
 }
 
-/** An object of the run's bucket. */
+/** An object of the run's bucket, or a chunk of one. */
 export class ObjectSubject implements Subject<MappedObject> {
   readonly id: string;
   readonly queued?: QueuedSubject;
-  readonly #bucket: string;
-  readonly object: SelectedObject;
+  readonly bucket: string;
+  readonly object: ObjectInput;
 
-  constructor(id: string, bucket: string, object: SelectedObject, queued?: QueuedSubject) {
+  constructor(id: string, bucket: string, object: ObjectInput, queued?: QueuedSubject) {
     this.id = id;
-    this.#bucket = bucket;
+    this.bucket = bucket;
     this.object = object;
     if (queued) this.queued = queued;
   }
 
   record(region: string): S3EventRecord {
-    return objectRecord({ bucket: this.#bucket, ...this.object }, region);
+    return objectRecord({ bucket: this.bucket, ...this.object }, region);
   }
 
   own({ input }: InvocationResult): MappedObject {
     const { key, bytes, versionId } = this.object;
-    const own = { bucket: this.#bucket, key, size: bytes ?? input?.bytes };
+    const own = { bucket: this.bucket, key, size: bytes ?? input?.bytes };
     return versionId === undefined ? own : { ...own, versionId };
   }
 }
 
 /** @param position - in the list that it is from, if that may have it more than once */
-export function objectId({ key, versionId }: SelectedObject, position?: number): string {
+export function objectId({ key, versionId, chunk }: ObjectInput, position?: number): string {
   const version = versionId === undefined ? '' : `\n${versionId}`;
+  const part = chunk === undefined ? '' : `\n@${chunk.index}`;
   const place = position === undefined ? '' : `\n#${position}`;
-  return key + version + place;
+  return key + version + part + place;
 }
 
 /** One input of `map`. */

@@ -139,8 +139,8 @@ export class Tally {
     this.#skipped += objects;
   }
 
-  start(): void {
-    this.#started++;
+  start(subjects = 1): void {
+    this.#started += subjects;
   }
 
   listingDone(): void {

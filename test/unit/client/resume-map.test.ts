@@ -224,7 +224,9 @@ describe('resumeMap', () => {
   it('refuses options that mean nothing to it', () => {
     const { resume, map } = aws({ objects: [] });
     expect(() => resume('x', { prefix: 'in/' } as never)).toThrow(/only the options/);
-    expect(() => resume('x', { journal: 5 as never })).toThrow(/^journal must be the path of a folder, or true/);
+    expect(() => resume('x', { journal: 5 as never })).toThrow(
+      /^journal must be the path of a folder, true, or \{ bucket, prefix \}/,
+    );
     expect(() => map({ journal: '' })).toThrow(/^journal must/);
     expect(() => map({ drainMs: -1 })).toThrow(/^drainMs must/);
   });

@@ -1,8 +1,8 @@
 import { ScarError } from '../../../errors.js';
 import { sleep } from '../../../util/sleep.js';
 import type { InvocationResult } from '../../invocation-result.js';
+import type { ObjectInput } from '../inputs.js';
 import type { MapItem } from '../item.js';
-import type { SelectedObject } from '../selection.js';
 import { restoreItem, type StoredItem, storeItem } from '../stored-item.js';
 import type { JournalHead } from './head.js';
 import type { JournalStore } from './store.js';
@@ -18,7 +18,8 @@ export interface PlannedLine {
   id: string;
   /** In the order in which they are sent, from 0. */
   number: number;
-  object: SelectedObject;
+  bucket: string;
+  object: ObjectInput;
 }
 
 /** In an asynchronous run: nothing more will be sent. */

@@ -2,14 +2,14 @@ import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../../../src/aws/object-store.js';
 import { encodeEvent, objectRecord, roomForRecords } from '../../../../src/client/invocation.js';
-import { checkInputs, type MapInput, type MapInputs, readInputs } from '../../../../src/client/map/inputs.js';
+import { checkInputs, type ObjectInput, type ObjectInputs, readInputs } from '../../../../src/client/map/inputs.js';
 import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES } from '../../../../src/contract/index.js';
 import { awsError, mockedContext } from '../fixtures.js';
 
 const scar = { version: 1 } as const;
-const recordOf = (input: MapInput) => objectRecord({ bucket: 'photos', ...input }, 'eu-west-1');
+const recordOf = (input: ObjectInput) => objectRecord({ bucket: 'photos', ...input }, 'eu-west-1');
 
-const bytesOf = (input: MapInput) => Buffer.byteLength(JSON.stringify(recordOf(input))) + 1;
+const bytesOf = (input: ObjectInput) => Buffer.byteLength(JSON.stringify(recordOf(input))) + 1;
 
 /** A bucket that lists these objects, in pages; what is read of it is recorded. */
 function bucket(sizes: Record<string, number>, pageSize = 1_000) {
@@ -26,16 +26,16 @@ function bucket(sizes: Record<string, number>, pageSize = 1_000) {
     if (!found) throw awsError('NotFound', 'not found', {}, 404);
     return { ContentLength: found.Size, ETag: found.ETag };
   });
-  const read = (options: Partial<MapInputs>, { queued = false } = {}) => {
+  const read = (options: Partial<ObjectInputs>, { queued = false } = {}) => {
     const room = { bytesOf, bytes: roomForRecords(scar, { queued }) };
     checkInputs({ bucket: 'photos', ...options });
     return readInputs(context.objects, { bucket: 'photos', ...options }, room, new AbortController().signal);
   };
   /** Batches as lists of keys, or `key#chunk`; what is skipped as `-key`. */
-  const all = async (options: Partial<MapInputs>) => {
+  const all = async (options: Partial<ObjectInputs>) => {
     const steps: (string | string[])[] = [];
     for await (const step of read(options)) {
-      const name = ({ key, chunk }: MapInput) => (chunk ? `${key}#${chunk.index}` : key);
+      const name = ({ key, chunk }: ObjectInput) => (chunk ? `${key}#${chunk.index}` : key);
       steps.push('skipped' in step ? `-${step.skipped.key}` : step.inputs.map(name));
     }
     return steps;
@@ -45,7 +45,7 @@ function bucket(sizes: Record<string, number>, pageSize = 1_000) {
 
 describe('the inputs of a map', () => {
   const sizes = { a: 10, 'b/': 0, c: 20, d: 300, e: 0, f: 30, g: 1 };
-  const cases: [string, Partial<MapInputs>, (string | string[])[]][] = [
+  const cases: [string, Partial<ObjectInputs>, (string | string[])[]][] = [
     ['come one by one', {}, [['a'], '-b/', ['c'], ['d'], ['e'], ['f'], ['g']]],
     ['come in batches of some objects', { batch: { items: 2 } }, ['-b/', ['a', 'c'], ['d', 'e'], ['f', 'g']]],
     ['come in batches of some bytes', { batch: { bytes: 31 } }, ['-b/', ['a', 'c'], ['d'], ['e', 'f', 'g']]],
@@ -82,7 +82,7 @@ describe('the inputs of a map', () => {
 
   it('are asked for their size if they are to be split and nobody told it; one that is missing comes whole', async () => {
     const { s3, read } = bucket({ a: 10, b: 20 });
-    const inputs: MapInput[] = [];
+    const inputs: ObjectInput[] = [];
     for await (const step of read({ keys: ['a', 'none'], chunk: { bytes: 6, delimiter: Buffer.from([0]) } })) {
       if ('inputs' in step) inputs.push(...step.inputs);
     }
@@ -94,7 +94,7 @@ describe('the inputs of a map', () => {
       chunk: { start: index * 6, end: [6, 10][index], index, count: 2, delimiter },
     }));
     expect(inputs).toEqual([first, second, { key: 'none' }]);
-    expect(recordOf(inputs[1] as MapInput)).toMatchObject({
+    expect(recordOf(inputs[1] as ObjectInput)).toMatchObject({
       s3: { object: { key: 'a', size: 10, eTag: 'e-a' } },
       scar: { chunk: { start: 6, end: 10, index: 1, count: 2, delimiter } },
     });
@@ -122,7 +122,7 @@ describe('the inputs of a map', () => {
     ['of an event that is queued', true, 1024 * 1024, 'short'],
   ])('come in batches within the limit %s, full ones', async (_, queued, maxBytes, name) => {
     const keys = Array.from({ length: 6_000 }, (_, n) => `${name}${n}`);
-    const batches: MapInput[][] = [];
+    const batches: ObjectInput[][] = [];
     for await (const step of bucket({}).read({ keys, batch: { items: 1_000_000 } }, { queued })) {
       if ('inputs' in step) batches.push(step.inputs);
     }
@@ -150,6 +150,6 @@ describe('what divides inputs is refused at once', () => {
     [{ chunk: { bytes: 1, delimiter: 10 } }, /^chunk\.delimiter must be text or bytes.*received 10/],
     [{ chunk: { lines: 1 } }, /^chunk must have only the options bytes, delimiter/],
   ])('%j', (options, message) => {
-    expect(() => checkInputs({ bucket: 'photos', ...options } as MapInputs)).toThrow(message);
+    expect(() => checkInputs({ bucket: 'photos', ...options } as ObjectInputs)).toThrow(message);
   });
 });

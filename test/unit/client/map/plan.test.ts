@@ -44,6 +44,8 @@ describe('a plan of a map', () => {
     const plan = await map({ suffix: '.jpg' }).plan({ billedMs: 4_000 });
     expect(plan).toEqual({
       functionName: 'gray',
+      items: 3,
+      invocations: 3,
       bucket: 'photos',
       objects: 3,
       skipped: 2,

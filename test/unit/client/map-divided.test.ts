@@ -1,0 +1,145 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { S3EventRecord } from '../../../src/contract/index.js';
+import { answer, response } from './answers.js';
+import { aws, collect, names } from './mapped-bucket.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'scar-divided-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A function that answers for each record; those whose key matches fail. */
+function divided(objects: string[] | Record<string, number>) {
+  const bucket = aws({ objects });
+  const state = { failing: /^$/ };
+  const events: { Records: S3EventRecord[]; scar: { idempotencyKeys: string[] } }[] = [];
+  bucket.lambda.on(InvokeCommand).callsFake(async (input) => {
+    const event = JSON.parse(Buffer.from(input.Payload).toString());
+    events.push(event);
+    const [outcome] = response().outcomes;
+    const outcomes = event.Records.map((record: S3EventRecord) => {
+      const { key } = record.s3.object;
+      const { chunk } = record.scar ?? {};
+      const own = { ...outcome, input: { bucket: 'photos', key, ...(chunk && { chunk }) } };
+      if (!state.failing.test(`${key}@${chunk?.index ?? ''}`)) return own;
+      return { ...own, status: 'failed', reason: 'exit', exitCode: 1, message: 'no' };
+    });
+    return answer(response({ outcomes }));
+  });
+  return { ...bucket, state, events };
+}
+
+describe('a map in batches', () => {
+  it('gives one invocation several objects, and each its own result, key and share of the bill', async () => {
+    const { map, events, state } = divided(names(10));
+    state.failing = /0003/;
+    const run = map({ batch: { items: 4 } });
+    const items = await collect(run);
+    expect(items.map(({ key }) => key).toSorted()).toEqual(names(10));
+    expect(events.map(({ Records }) => Records.length)).toEqual([4, 4, 2]);
+    expect(events[0]?.scar.idempotencyKeys).toHaveLength(4);
+    expect(items.filter(({ status }) => status === 'failed').map(({ key }) => key)).toEqual(['in/0003.jpg']);
+    expect(items[0]?.billedMs).toBe(25);
+    expect(run.summary).toMatchObject({ complete: true, succeeded: 9, failed: 1, attempts: 10, billedMs: 300 });
+  });
+
+  it('runs again only what failed, under a key of its own', async () => {
+    const { map, events, state } = divided(names(4));
+    state.failing = /000[12]/;
+    const run = map({ batch: { items: 4 }, retry: { failures: 1 } });
+    const items = await collect(run);
+    expect(items).toHaveLength(4);
+    expect(events.map(({ Records }) => Records.length)).toEqual([4, 2]);
+    const [first, second] = events.map(({ scar }) => scar.idempotencyKeys);
+    expect(new Set([...(first ?? []), ...(second ?? [])]).size).toBe(6);
+    expect(items.map(({ attempts }) => attempts).toSorted()).toEqual([1, 1, 2, 2]);
+  });
+
+  it('fails all of a batch whose invocation fails', async () => {
+    const { map, lambda } = divided(names(3));
+    lambda
+      .on(InvokeCommand)
+      .resolves(answer('{"errorMessage":"boom","errorType":"Error"}', { functionError: 'Unhandled' }));
+    const run = map({ batch: { items: 3 } });
+    const items = await collect(run);
+    expect(items.map(({ reason }) => reason)).toEqual(Array(3).fill('function-error'));
+    expect(run.summary).toMatchObject({ complete: true, failed: 3 });
+  });
+
+  it('says so where an answer has fewer outcomes than the event had records', async () => {
+    const { map, lambda } = divided(names(3));
+    lambda.on(InvokeCommand).resolves(answer(response()));
+    const items = await collect(map({ batch: { items: 3 } }));
+    expect(items.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'failed']);
+    expect(items[1]?.error?.message).toContain('with 3 outcomes');
+  });
+});
+
+describe('a map in chunks', () => {
+  it('gives each chunk a result, resumes the ones that are left, and runs again the ones that failed', async () => {
+    const bucket = divided({ 'in/a.csv': 95, 'in/b.csv': 10, 'in/c.csv': 0 });
+    bucket.state.failing = /a\.csv@[37]/;
+    const run = bucket.map({ chunk: { bytes: 10 }, journal: folder, concurrency: 2, limit: 3 });
+    for await (const _ of run) break;
+    const rest = bucket.resume(run.runId, { journal: folder });
+    const items = await collect(rest);
+    expect(items).toHaveLength(12);
+    expect(items.map(({ key, input }) => `${key}@${input?.chunk?.index}`).toSorted()).toEqual(
+      [...Array.from({ length: 10 }, (_, n) => `in/a.csv@${n}`), 'in/b.csv@0', 'in/c.csv@0'].toSorted(),
+    );
+    expect(rest.summary).toMatchObject({ complete: true, listed: 12, succeeded: 10, failed: 2 });
+    expect(new Set(bucket.events.flatMap(({ scar }) => scar.idempotencyKeys)).size).toBe(12);
+
+    bucket.state.failing = /a\.csv@3/;
+    bucket.events.length = 0;
+    const retried = bucket.resume(run.runId, { journal: folder, retryFailed: true });
+    expect(await collect(retried)).toHaveLength(12);
+    expect(bucket.events.map(({ Records }) => Records[0]?.scar?.chunk?.index).toSorted()).toEqual([3, 7]);
+    expect(bucket.events[0]?.Records[0]?.s3.object).toMatchObject({ eTag: 'etag', size: 95 });
+    expect(retried.summary).toMatchObject({ complete: true, succeeded: 11, failed: 1 });
+  });
+
+  it('keeps the result of a failure that is not there any more', async () => {
+    const bucket = divided(names(3));
+    bucket.state.failing = /0001/;
+    const run = bucket.map({ journal: folder });
+    await collect(run);
+    const later = divided(['in/0000.jpg', 'in/0002.jpg']);
+    const retried = later.resume(run.runId, { journal: folder, retryFailed: true });
+    const items = await collect(retried);
+    expect(items.map(({ key, status }) => [key, status]).toSorted()).toEqual([
+      ['in/0000.jpg', 'succeeded'],
+      ['in/0001.jpg', 'failed'],
+      ['in/0002.jpg', 'succeeded'],
+    ]);
+    expect(later.events).toEqual([]);
+  });
+
+  it('plans chunks and batches', async () => {
+    const { map } = divided({ 'in/a.csv': 95, 'in/b.csv': 10, 'in/c.csv': 0 });
+    expect(await map({ chunk: { bytes: 10 } }).plan()).toMatchObject({
+      objects: 3,
+      items: 12,
+      invocations: 12,
+      bytes: 105,
+    });
+    expect(await map({ batch: { items: 2 } }).plan()).toMatchObject({ objects: 3, items: 3, invocations: 2 });
+  });
+});
+
+describe('mode async', () => {
+  it.each([
+    [{ mode: 'async' }, /^results must say where answers are kept/],
+    [{ mode: 'later' }, /^mode must be sync or async/],
+    [{ queueLimit: 5 }, /^queueLimit must come with mode async/],
+    [{ mode: 'async', results: { bucket: 'results' }, journal: 'runs' }, /^journal must not come with mode async/],
+    [{ results: { bucket: 'X' } }, /^results\.bucket must/],
+  ])('refuses %j', (options, message) => {
+    expect(() => divided([]).map(options as never)).toThrow(message);
+  });
+});
