@@ -35,6 +35,7 @@ export type { InvokeOptions } from './client/invoke.js';
 export type { ListFunctionsOptions } from './client/list-functions.js';
 export type { LogEvent } from './client/log/log-event.js';
 export type { LogStream } from './client/log/log-stream.js';
+export type { BackupOptions } from './client/map/backups.js';
 export type { ChunkOptions } from './client/map/chunk.js';
 export type { MapCompletion } from './client/map/completion.js';
 export type { FailureRetries, RetriedReason } from './client/map/failure-retries.js';

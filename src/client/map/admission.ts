@@ -53,6 +53,11 @@ export class Admission implements Gate {
     return this.#onTheWay;
   }
 
+  /** Whether a request more may go, and none waits. */
+  get hasSpare(): boolean {
+    return this.#waiters === 0 && this.#onTheWay < this.limit;
+  }
+
   /** Another cap from now on. */
   capAt(cap: number): void {
     this.#cap = cap;

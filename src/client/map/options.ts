@@ -1,6 +1,7 @@
 import { ValidationError } from '../../errors.js';
 import { checkOverrides, type InvocationOverrides, OVERRIDE_NAMES } from '../invocation.js';
 import * as check from '../validate.js';
+import type { BackupOptions } from './backups.js';
 import type { MapCompletion } from './completion.js';
 import { checkFailureRetries, type FailureRetries } from './failure-retries.js';
 import { checkInputs, INPUT_NAMES, type ObjectInputs } from './inputs.js';
@@ -47,6 +48,11 @@ export interface MapRunOptions extends MapSittingOptions {
   /** When to end before all objects have their results. Default: never; an object's failure is a value. */
   completion?: MapCompletion;
   retry?: MapRetryOptions;
+  /**
+   * Runs what takes longer than most once more, beside, when nothing else waits to be sent; the first answer wins. For objects that may be worked on twice: both
+   * containers run to their end, and both are paid for. Not in mode `async`. Default: nothing runs twice for being slow.
+   */
+  backup?: BackupOptions;
 }
 
 /** What may be another in each sitting of a run. */
@@ -79,6 +85,7 @@ export const RUN_OPTION_NAMES = [
   'ordered',
   'completion',
   'retry',
+  'backup',
   ...SITTING_NAMES,
 ] as const satisfies readonly (keyof MapRunOptions)[];
 
@@ -97,7 +104,7 @@ export function checkMapOptions(name: string, options: MapOptions): void {
   checkRunOptions(options);
 }
 
-function checkMode({ mode, results, queueLimit, journal }: MapOptions): void {
+function checkMode({ mode, results, queueLimit, journal, backup }: MapOptions): void {
   if (mode !== undefined && mode !== 'sync' && mode !== 'async') {
     throw new ValidationError('mode', 'be sync or async', mode);
   }
@@ -106,6 +113,7 @@ function checkMode({ mode, results, queueLimit, journal }: MapOptions): void {
     if (queueLimit !== undefined) throw new ValidationError('queueLimit', 'come with mode async', queueLimit);
     return;
   }
+  if (backup) throw new ValidationError('backup', 'not come with mode async', backup);
   check.integer('queueLimit', queueLimit, { min: 1, max: 1_000_000 });
   if (results === undefined) {
     throw new ValidationError('results', 'say where answers are kept, in mode async', results, 'E.g. { bucket }');
@@ -127,7 +135,21 @@ export function checkRunOptions(options: MapRunOptions): void {
   check.optionalBoolean('ordered', options.ordered);
   checkCompletion(options.completion);
   checkRetry(options.retry);
+  checkBackup(options.backup);
   checkSitting(options);
+}
+
+function checkBackup(backup: BackupOptions | undefined): void {
+  if (backup === undefined) return;
+  check.knownOptions(backup, ['afterPercentile'], 'backup');
+  const { afterPercentile } = backup;
+  if (typeof afterPercentile === 'number' && afterPercentile >= 50 && afterPercentile <= 99.9) return;
+  throw new ValidationError(
+    'backup.afterPercentile',
+    'be a number from 50 to 99.9',
+    afterPercentile,
+    '95 is a good one',
+  );
 }
 
 /** @throws ValidationError */

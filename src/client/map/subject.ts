@@ -84,7 +84,7 @@ export class CallSubject implements Subject<MappedCall> {
  *
  * @param execution - from 1
  */
-export function idempotencyKey(runId: string, subjectId: string, execution: number): string {
+export function idempotencyKey(runId: string, subjectId: string, execution: number | string): string {
   return createHash('sha256').update(`${runId}\n${subjectId}\n${execution}`).digest('base64url');
 }
 

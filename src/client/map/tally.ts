@@ -49,6 +49,8 @@ export interface MapSummary {
   cancelled: number;
   /** How many of the results are those of earlier sittings. */
   replayed: number;
+  /** Invocations that were sent because others took long; what those cost that were dropped then is not known, and not in the sums below. */
+  backups: number;
   /** How many failed for which reason. */
   reasons: Partial<Record<InvocationFailureReason, number>>;
   /** Invocations that were sent, repetitions among them. */
@@ -83,6 +85,7 @@ export class Tally {
   #failed = 0;
   #skipped = 0;
   #replayed = 0;
+  #backups = 0;
   #bytes = 0;
   #attempts = 0;
   #billedRequests = 0;
@@ -145,6 +148,10 @@ export class Tally {
 
   listingDone(): void {
     this.#listingDone = true;
+  }
+
+  backedUp(): void {
+    this.#backups++;
   }
 
   throttled(): void {
@@ -217,6 +224,7 @@ export class Tally {
       skipped: this.#skipped,
       cancelled: ended ? this.#started - finished : 0,
       replayed: this.#replayed,
+      backups: this.#backups,
       reasons: { ...this.#reasons },
       attempts: this.#attempts,
       throttles: this.#throttles,

@@ -13,6 +13,7 @@ import {
 } from '../invocation.js';
 import { type InvocationResult, readInvocations, unanswered } from '../invocation-result.js';
 import { Admission } from './admission.js';
+import { Backups } from './backups.js';
 import { endOf, endOfAll, type MapCompletion } from './completion.js';
 import { type FailureRetries, RetriesLeft } from './failure-retries.js';
 import type { Mapped } from './item.js';
@@ -39,9 +40,13 @@ export interface MapWork<Own> {
   journal: MapJournal | undefined;
   /** In an asynchronous run. */
   queue: Queue | undefined;
+  backups: Backups | undefined;
 }
 
-export type WorkOptions = Pick<MapOptions, 'concurrency' | 'retry' | 'completion' | 'mode' | 'results' | 'queueLimit'> &
+export type WorkOptions = Pick<
+  MapOptions,
+  'concurrency' | 'retry' | 'completion' | 'backup' | 'mode' | 'results' | 'queueLimit'
+> &
   InvocationOverrides;
 
 /** Asks for the function and its limits, so that a run that cannot work fails before its first object. */
@@ -92,6 +97,7 @@ export async function prepareWork<Own extends object>(
     limits,
     failures: options.retry?.failures,
     queue,
+    backups: options.backup && new Backups(context, options.backup, () => admission.hasSpare, admitting),
     completion: options.completion,
     journal,
   };
@@ -124,10 +130,12 @@ export async function mapSubjects<Own extends object>(
     billedMs: 0,
   }));
   while (pending.length > 0) {
-    const results = await execute(work, pending, signal);
+    const { ran, results } = work.backups
+      ? await executeTwice(work, work.backups, pending, signal)
+      : await execute(work, pending, signal);
     const again: Pending<Own>[] = [];
     for (const [index, one] of pending.entries()) {
-      const { result, ran } = results[index] as Executed;
+      const result = results[index] as InvocationResult;
       if (ran && result.status === 'failed' && one.retries.take(result.reason)) {
         one.execution++;
         again.push(one);
@@ -142,20 +150,40 @@ export async function mapSubjects<Own extends object>(
 
 /** What came of one execution; one that did not run is not run again: sending it has its own limits. */
 interface Executed {
-  result: InvocationResult;
+  results: InvocationResult[];
   ran: boolean;
+}
+
+/** Once more beside, if it takes long; what only begins twice by that has a key of its own. */
+async function executeTwice<Own extends object>(
+  work: MapWork<Own>,
+  backups: Backups,
+  pending: readonly Pending<Own>[],
+  signal: AbortSignal,
+): Promise<Executed> {
+  let counted = 0;
+  const executed = await backups.race(signal, async (copy, until) => {
+    const one = await execute(work, pending, until, copy);
+    counted++;
+    return one;
+  });
+  if (executed.copies === 2) work.run.tally.backedUp();
+  // One that was dropped was sent, too.
+  if (counted < executed.copies) for (const one of pending) one.attempts++;
+  return executed;
 }
 
 async function execute<Own extends object>(
   work: MapWork<Own>,
   pending: readonly Pending<Own>[],
   signal: AbortSignal,
-): Promise<Executed[]> {
+  copy: 1 | 2 = 1,
+): Promise<Executed> {
   const { functionName, queue } = work;
   const keys = pending.map(({ subject, execution }) =>
     subject.queued
       ? queuedKey(subject.queued.number, execution)
-      : idempotencyKey(work.run.runId, subject.id, execution),
+      : idempotencyKey(work.run.runId, subject.id, copy === 2 ? `${execution}-backup` : execution),
   );
   const wasSent = queue && (await queue.wasSent(pending, keys));
   const sent = wasSent ? undefined : await send(work, pending, keys, signal);
@@ -167,11 +195,8 @@ async function execute<Own extends object>(
   if (sent && 'error' in sent) results = pending.map(() => unanswered(sent.error, 0));
   else if (queue) results = await queue.answers(functionName, keys);
   else results = readInvocations(functionName, (sent as { raw: RawInvocation }).raw, 0, pending.length);
-  return pending.map((one, index) => {
-    const result = results[index] as InvocationResult;
-    one.billedMs += result.billedMs ?? 0;
-    return { result, ran: !(sent && 'error' in sent) };
-  });
+  for (const [index, one] of pending.entries()) one.billedMs += results[index]?.billedMs ?? 0;
+  return { results, ran: !(sent && 'error' in sent) };
 }
 
 async function send<Own extends object>(
