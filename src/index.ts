@@ -56,6 +56,7 @@ export type { MapEvents, MapRun } from './client/map/run.js';
 export type { ObjectSelection } from './client/map/selection.js';
 export type { MapProgress, MapSummary } from './client/map/tally.js';
 export type { MapInput, MapInputs, MapInputsOptions } from './client/map-inputs.js';
+export type { MapReduceResult, ReduceOptions } from './client/map-reduce.js';
 export type { PreheatOptions, PreheatResult } from './client/preheat.js';
 export type { CostEstimate } from './client/pricing.js';
 export type { InvocationReport, PlatformRecord } from './client/report-line.js';

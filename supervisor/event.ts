@@ -16,6 +16,8 @@ export interface EventRecord {
   input?: InputObject;
   /** The part of it to stage in; absent: all of it. */
   chunk?: Chunk;
+  /** Objects to stage in side by side, in place of one. */
+  gathered?: InputObject[];
   eventTime?: string;
   /** The event as the container sees it: with this record only, as if it had come alone. */
   event: InvocationEvent;
@@ -55,12 +57,25 @@ export function isAnswered(event: unknown): boolean {
   return isObject(event) && event.scar !== undefined && !(isObject(event.scar) && event.scar.results !== undefined);
 }
 
-function parseRecords(body: Record<string, unknown>, { action }: InvocationOptions): EventRecord[] {
+function parseRecords(body: Record<string, unknown>, { action, gather }: InvocationOptions): EventRecord[] {
   if (body.Records === undefined) return action === 'preheat' ? [] : [{ event: body as InvocationEvent }];
   if (!Array.isArray(body.Records) || body.Records.length === 0) {
     throw refused(`needs at least one record in Records; received ${JSON.stringify(body.Records)}`);
   }
-  return body.Records.map((record: unknown) => parseRecord(body, record));
+  const records = body.Records.map((record: unknown) => parseRecord(body, record));
+  return gather ? [gatherRecords(body, records)] : records;
+}
+
+/** One container for all; it cannot be run where one of its inputs cannot be had. */
+function gatherRecords(body: Record<string, unknown>, records: readonly EventRecord[]): EventRecord {
+  const gathered = records.flatMap(({ input }) => input ?? []);
+  const chunk = records.find((record) => record.chunk);
+  const refusal = chunk ? refused('must not have chunks with scar.gather') : records.find(isRefused)?.refusal;
+  return { event: body as InvocationEvent, gathered, ...(refusal && { refusal }) };
+}
+
+function isRefused({ refusal }: EventRecord): boolean {
+  return refusal !== undefined;
 }
 
 function assignKeys(records: EventRecord[], { idempotencyKeys: keys, results }: InvocationOptions): void {
@@ -129,13 +144,14 @@ function parseOptions(scar: unknown): InvocationOptions {
   if (!isObject(scar) || scar.version !== 1) {
     throw refused(`must have scar.version 1; received ${JSON.stringify(isObject(scar) ? scar.version : scar)}`);
   }
-  const { action, script, args, environment, output, holdMs, idempotencyKeys, results } = scar;
+  const { action, script, args, environment, output, gather, holdMs, idempotencyKeys, results } = scar;
   const rules: [string, boolean, string, unknown][] = [
     ['action', action === undefined || action === 'run' || action === 'preheat', 'be run or preheat', action],
     ['script', script === undefined || typeof script === 'string', 'be a string', script],
     ['args', args === undefined || isStringArray(args), 'be an array of strings', args],
     ['environment', environment === undefined || isStringRecord(environment), 'map names to strings', environment],
     ['output', output === undefined || isTargets(output), 'be an array of { bucket, prefix, suffixes? }', output],
+    ['gather', gather === undefined || typeof gather === 'boolean', 'be true or false', gather],
     ['holdMs', holdMs === undefined || (typeof holdMs === 'number' && holdMs >= 0), 'be a number of ms', holdMs],
     ['idempotencyKeys', idempotencyKeys === undefined || areKeys(idempotencyKeys), KEYS_RULE, idempotencyKeys],
     ['results', results === undefined || isLocation(results), 'be { bucket, prefix }', results],

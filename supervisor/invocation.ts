@@ -16,7 +16,7 @@ import { asFailure, Failure } from './failure.js';
 import { OutcomeRecorder } from './outcome.js';
 import { findOutputFiles } from './output-files.js';
 import { fitResponse } from './response-size.js';
-import { describeInput, isFolderMarker, stageIn } from './stage-in.js';
+import { describeInput, gatherIn, isFolderMarker, stageIn } from './stage-in.js';
 import { describeFiles, outputTargets, planUploads, refuseLoop, stageOut } from './stage-out.js';
 
 /** The part of Lambda's context that we read (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html). */
@@ -150,15 +150,22 @@ async function bringImage({ house, budget, response }: Invocation): Promise<Cach
   return image;
 }
 
-/** Name of the staged file; undefined for a direct invocation, and for a chunk in which no line begins. */
+/** Name of the staged file; undefined for several, for a direct invocation, and for a chunk in which no line begins. */
 async function bringInput(
-  { input, chunk }: EventRecord,
+  { input, chunk, gathered }: EventRecord,
   folders: ContainerFolders,
   { house, budget }: Invocation,
 ): Promise<string | undefined> {
-  if (!input) return undefined;
+  if (!input && !gathered) return undefined;
   const freeBytes = () => house.scratch.freeBytes();
   const store = await house.store();
+  if (!input) {
+    const inputs = gathered ?? [];
+    await within(budget.containerEnd, `staging in ${inputs.length} objects`, (signal) =>
+      gatherIn(store, inputs, folders.host.input, { freeBytes, signal }),
+    );
+    return undefined;
+  }
   return within(budget.containerEnd, `staging in ${describeInput(input)}`, (signal) =>
     stageIn(store, input, chunk, folders.host.input, { freeBytes, signal }),
   );

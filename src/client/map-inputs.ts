@@ -1,8 +1,8 @@
 import { ValidationError } from '../errors.js';
 import { isIterable, isRepeatable, untilAborted } from '../util/until-aborted.js';
 import type { ClientContext } from './context.js';
-import { checkOverrides, type InvocationOverrides, invocationOptions, OVERRIDE_NAMES } from './invocation.js';
-import { checkInput } from './invoke.js';
+import { checkOverrides, type InvocationOverrides, OVERRIDE_NAMES } from './invocation.js';
+import { CALL_NAMES, callOptions, checkCallInputs } from './invoke.js';
 import type { MapCall, MappedCall } from './map/item.js';
 import { newRunId } from './map/journal/head.js';
 import { checkRunOptions, type MapRunOptions, RUN_OPTION_NAMES } from './map/options.js';
@@ -56,17 +56,17 @@ async function* steps(inputs: MapInputs, signal: AbortSignal): AsyncGenerator<Si
   let index = 0;
   for await (const input of untilAborted(inputs, signal)) {
     const call = readInput(`inputs[${index}]`, input);
-    yield { subjects: [new CallSubject({ index: index++, call }, await invocationOptions(call))] };
+    yield { subjects: [new CallSubject({ index: index++, call }, await callOptions(call))] };
   }
 }
 
 function readInput(where: string, input: MapInput): MapCall {
   const call: MapCall =
     typeof input === 'string' ? { args: [input] } : Array.isArray(input) ? { args: [...input] } : (input as MapCall);
-  check.knownOptions(call, [...OVERRIDE_NAMES, 'input'], where);
+  check.knownOptions(call, [...OVERRIDE_NAMES, ...CALL_NAMES], where);
   try {
     checkOverrides(call);
-    checkInput(call.input);
+    checkCallInputs(call);
   } catch (error) {
     if (!(error instanceof ValidationError)) throw error;
     const { option, rule, received } = error.context as { option: string; rule: string; received: unknown };

@@ -24,6 +24,7 @@ import type { MapOptions } from './map/options.js';
 import type { MapRun } from './map/run.js';
 import { type MapInputs, type MapInputsOptions, mapInputs } from './map-inputs.js';
 import { mapOverBucket } from './map-over-bucket.js';
+import { type MapReduceResult, mapReduce, type ReduceOptions } from './map-reduce.js';
 import { type PreheatOptions, type PreheatResult, preheat } from './preheat.js';
 import { putTrigger } from './put-trigger.js';
 import { type ResumeOptions, resumeMap } from './resume-map.js';
@@ -214,6 +215,22 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    */
   resumeMap(runId: string, options?: ResumeOptions): MapRun {
     return resumeMap(this.#context, runId, options);
+  }
+
+  /**
+   * Maps over a bucket, then has the containers of another function make one of what the map's left, in as many levels as it takes. To fold results here,
+   * see {@link MapRun.reduce}.
+   *
+   * @throws as `mapOverBucket`, at once or in the promise; `map-failed` if an object fails and `completion` does not tolerate it; the error of a container
+   * that cannot reduce
+   * @example
+   * const { outputs } = await scar.mapReduce('count-words', { bucket: 'books', prefix: 'text/' }, {
+   *   function: 'add-counts',
+   *   output: { bucket: 'books', prefix: 'counts/' },
+   * });
+   */
+  async mapReduce(name: string, options: MapOptions, reduce: ReduceOptions): Promise<MapReduceResult> {
+    return mapReduce(this.#context, name, options, reduce);
   }
 
   /**

@@ -24,6 +24,8 @@ export interface InvocationOptions {
   environment?: Record<string, string>;
   /** Replaces the function's output targets; empty: nothing is staged out. */
   output?: OutputTarget[];
+  /** All records are the inputs of one container, side by side in its input folder, in their order. */
+  gather?: boolean;
   /** For `preheat`: how long this environment stays busy after the image is in, so that the next event needs another one. */
   holdMs?: number;
   /**

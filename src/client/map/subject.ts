@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { InvocationOptions, S3EventRecord } from '../../contract/index.js';
 import { objectRecord } from '../invocation.js';
 import type { InvocationResult } from '../invocation-result.js';
+import { callRecords } from '../invoke.js';
 import type { ObjectInput } from './inputs.js';
 import type { MappedCall, MappedObject } from './item.js';
 
@@ -13,8 +14,8 @@ export interface Subject<Own> {
   readonly scar?: InvocationOptions;
   /** In an asynchronous run: where it is in the queue, and whether an event of it was, or may have been, sent before. */
   readonly queued?: QueuedSubject;
-  /** Its object, for the function. */
-  record(region: string): S3EventRecord | undefined;
+  /** Its object, or objects, for the function. */
+  records(region: string): S3EventRecord[];
   /** What its item has beside the result. */
   own(result: InvocationResult): Own;
 }
@@ -38,8 +39,8 @@ export class ObjectSubject implements Subject<MappedObject> {
     if (queued) this.queued = queued;
   }
 
-  record(region: string): S3EventRecord {
-    return objectRecord({ bucket: this.bucket, ...this.object }, region);
+  records(region: string): S3EventRecord[] {
+    return [objectRecord({ bucket: this.bucket, ...this.object }, region)];
   }
 
   own({ input }: InvocationResult): MappedObject {
@@ -69,8 +70,8 @@ export class CallSubject implements Subject<MappedCall> {
     this.#own = own;
   }
 
-  record(region: string): S3EventRecord | undefined {
-    return this.#own.call.input && objectRecord(this.#own.call.input, region);
+  records(region: string): S3EventRecord[] {
+    return callRecords(this.#own.call, region);
   }
 
   own(): MappedCall {

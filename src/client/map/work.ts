@@ -206,7 +206,7 @@ async function send<Own extends object>(
   signal: AbortSignal,
 ): Promise<Sent> {
   const queued = queue !== undefined;
-  const records = pending.flatMap(({ subject }) => subject.record(region) ?? []);
+  const records = pending.flatMap(({ subject }) => subject.records(region));
   const event = {
     ...(records.length > 0 && { Records: records }),
     scar: { ...scar, ...pending[0]?.subject.scar, idempotencyKeys },

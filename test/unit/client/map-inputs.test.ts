@@ -71,7 +71,7 @@ describe('map', () => {
   it('ends with an error that names a bad input', async () => {
     const { map } = echo();
     const bad = collect(map(['a', { arguments: ['b'] } as never]));
-    await expect(bad).rejects.toThrow(/^inputs\[1\] must have only the options .*input; received "arguments"/);
+    await expect(bad).rejects.toThrow(/^inputs\[1\] must have only the options .*input, inputs; received "arguments"/);
     await expect(collect(map(['a', [5] as never]))).rejects.toThrow(
       /^inputs\[1\]\.args\[0\] must be a string; received 5/,
     );

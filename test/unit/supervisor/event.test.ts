@@ -145,6 +145,36 @@ describe('idempotency keys', () => {
   });
 });
 
+describe('records that are gathered', () => {
+  const scar = { version: 1, gather: true };
+
+  it('are the inputs of one container, in their order, under one key', () => {
+    const event = { Records: [record('b'), record('a'), record('b')], scar: { ...scar, idempotencyKeys: ['k'] } };
+    const { records } = parseEvent(event);
+    expect(records).toHaveLength(1);
+    expect(records[0]?.gathered?.map(({ key }) => key)).toEqual(['b', 'a', 'b']);
+    expect(records[0]).toMatchObject({ idempotencyKey: 'k', event: { Records: [{}, {}, {}] } });
+    expect(records[0]?.input).toBeUndefined();
+    const keys = { ...scar, idempotencyKeys: ['k', 'l', 'm'] };
+    expect(() => parseEvent({ Records: event.Records, scar: keys })).toThrow(/for each of 1 records; received 3/);
+  });
+
+  it('are refused where one of them cannot be had', () => {
+    const removed = record('b', { eventName: 'ObjectRemoved:Delete' });
+    expect(parseEvent({ Records: [record('a'), removed], scar }).records[0]?.refusal?.message).toContain(
+      'ObjectRemoved',
+    );
+    const part = {
+      s3: { bucket: { name: 'b' }, object: { key: 'a', size: 3, eTag: 'e' } },
+      scar: { chunk: { start: 0, end: 1, index: 0, count: 1, delimiter: '\n' } },
+    };
+    expect(parseEvent({ Records: [record('a', part)], scar }).records[0]?.refusal?.message).toContain('chunks');
+    expect(() => parseEvent({ Records: [record('a')], scar: { ...scar, gather: 1 } })).toThrow(
+      /scar\.gather must be true or false/,
+    );
+  });
+});
+
 describe('an event that is none of ours', () => {
   it.each([
     [{ key1: 'value1', key2: 'value2' }, 'key1, key2'],

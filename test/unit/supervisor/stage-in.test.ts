@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../../src/aws/object-store.js';
 import { objectStore } from '../../../src/aws/s3.js';
-import { inputFileName, isFolderMarker, stageIn } from '../../../supervisor/stage-in.js';
+import { gatherIn, inputFileName, isFolderMarker, stageIn } from '../../../supervisor/stage-in.js';
 import { type S3Engine, startS3Engine } from '../../support/s3-engine.js';
 
 describe('inputFileName', () => {
@@ -82,6 +82,29 @@ describe('stageIn', () => {
     expect(input).toEqual({ ...object, bytes: 14, chunk: { index: 1, count: 3, start: 4, end: 8 } });
     expect(await stageIn(store, input, await chunk(9, 12), folder, { freeBytes: () => 1_000, signal })).toBeUndefined();
     expect(input).toEqual({ ...object, bytes: 14, chunk: { index: 1, count: 3 } });
+  });
+
+  it('gathers objects side by side, in their order, whatever their names are', async () => {
+    const gathered = mkdtempSync(join(folder, 'gathered-'));
+    const keys = [
+      'z/same',
+      'a/same',
+      `long/${'x'.repeat(300)}.csv`,
+      'z/same',
+      ...Array.from({ length: 20 }, (_, n) => `n/${n}`),
+    ];
+    for (const key of new Set(keys)) await store.write({ bucket: 'data', key }, key);
+    const inputs = keys.map((key) => ({ bucket: 'data', key }));
+    await gatherIn(store, inputs, gathered, { freeBytes: () => 100_000, signal });
+    const names = readdirSync(gathered).toSorted();
+    expect(names.map((name) => readFileSync(join(gathered, name), 'utf8'))).toEqual(keys);
+    expect(names.slice(0, 2)).toEqual(['000000-same', '000001-same']);
+    expect(Buffer.byteLength(names[2] ?? '')).toBe(255);
+    const missing = [...inputs, { bucket: 'data', key: 'nowhere' }];
+    await expect(gatherIn(store, missing, gathered, { freeBytes: () => 100_000, signal })).rejects.toMatchObject({
+      reason: 'stage-in',
+      message: expect.stringContaining('nowhere'),
+    });
   });
 
   it('refuses a chunk of an object that was replaced after it was split', async () => {
