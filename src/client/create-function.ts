@@ -49,7 +49,7 @@ export interface CreateFunctionOptions extends FunctionOptions {
 const DEFAULT_STORAGE_MIB = 512;
 
 /** The runtime that the supervisor is built for (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html). */
-const RUNTIME = 'nodejs22.x';
+export const RUNTIME = 'nodejs22.x' as const;
 
 /** https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html */
 const RETENTION_DAYS: readonly number[] = [

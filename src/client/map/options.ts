@@ -78,6 +78,11 @@ export interface MapRetryOptions {
    * `{ timeout: 1, 'out-of-memory': 1 }`. Default 0.
    */
   failures?: number | FailureRetries;
+  /**
+   * For objects whose container ran out of memory, and that `failures` lets run again: so much memory, in MiB, in a copy of the function that is made when the
+   * first one does and removed when the run ends. Not in mode `async`. Default: the same function again.
+   */
+  memoryMiB?: number;
 }
 
 const SITTING_NAMES = ['concurrency', 'drainMs', 'signal'] as const satisfies readonly (keyof MapSittingOptions)[];
@@ -104,7 +109,7 @@ export function checkMapOptions(name: string, options: MapOptions): void {
   checkRunOptions(options);
 }
 
-function checkMode({ mode, results, queueLimit, journal, backup }: MapOptions): void {
+function checkMode({ mode, results, queueLimit, journal, backup, retry }: MapOptions): void {
   if (mode !== undefined && mode !== 'sync' && mode !== 'async') {
     throw new ValidationError('mode', 'be sync or async', mode);
   }
@@ -113,6 +118,8 @@ function checkMode({ mode, results, queueLimit, journal, backup }: MapOptions): 
     if (queueLimit !== undefined) throw new ValidationError('queueLimit', 'come with mode async', queueLimit);
     return;
   }
+  if (retry?.memoryMiB !== undefined)
+    throw new ValidationError('retry.memoryMiB', 'not come with mode async', retry.memoryMiB);
   if (backup) throw new ValidationError('backup', 'not come with mode async', backup);
   check.integer('queueLimit', queueLimit, { min: 1, max: 1_000_000 });
   if (results === undefined) {
@@ -161,10 +168,18 @@ export function checkSitting({ concurrency, drainMs, signal }: MapSittingOptions
 
 function checkRetry(retry: MapRetryOptions | undefined): void {
   if (retry === undefined) return;
-  check.knownOptions(retry, ['attempts', 'throttleSeconds', 'failures'], 'retry');
+  check.knownOptions(retry, ['attempts', 'throttleSeconds', 'failures', 'memoryMiB'], 'retry');
   check.integer('retry.attempts', retry.attempts, { min: 1, max: 100 });
   check.integer('retry.throttleSeconds', retry.throttleSeconds, { min: 0, max: 86_400 });
   checkFailureRetries(retry.failures);
+  check.integer('retry.memoryMiB', retry.memoryMiB, { min: 129, max: 10_240 });
+  if (retry.memoryMiB === undefined || retriesOutOfMemory(retry.failures)) return;
+  const rule = 'come with failures that run again what is out of memory';
+  throw new ValidationError('retry.memoryMiB', rule, retry.failures, "E.g. failures: { 'out-of-memory': 1 }");
+}
+
+function retriesOutOfMemory(failures: MapRetryOptions['failures'] = 0): boolean {
+  return (typeof failures === 'number' ? failures : (failures['out-of-memory'] ?? 0)) > 0;
 }
 
 function checkCompletion(completion: MapCompletion | undefined): void {

@@ -31,8 +31,9 @@ export async function runSitting<Own extends object>(
   { functionName, options, journal, earlier, steps, allSent }: Sitting<Own>,
 ): Promise<void> {
   const { flow, tally } = run;
+  let work: MapWork<Own> | undefined;
   try {
-    const work = await prepareWork(context, functionName, options, run, journal);
+    work = await prepareWork(context, functionName, options, run, journal);
     const known = earlier ? await replay(run, earlier(run.admitting)) : new Set<string>();
     const left = steps(work);
     try {
@@ -58,6 +59,7 @@ export async function runSitting<Own extends object>(
     await completeWork(work);
     await flow.settled();
   } finally {
+    await work?.larger?.remove();
     await journal?.close();
   }
 }

@@ -92,6 +92,7 @@ export class Tally {
   #throttles = 0;
   #coldStarts = 0;
   #billedMs = 0;
+  #paidMs = 0;
 
   readonly #pace: Pace;
 
@@ -158,8 +159,11 @@ export class Tally {
     this.#throttles++;
   }
 
-  /** @param throttles - how many of its attempts Lambda did not let run */
-  record(item: InvocationResult & { size?: number | undefined }, throttles: number): void {
+  /**
+   * @param throttles - how many of its attempts Lambda did not let run
+   * @param paidMs - what was billed, in ms of the function's own memory
+   */
+  record(item: InvocationResult & { size?: number | undefined }, throttles: number, paidMs = item.billedMs ?? 0): void {
     if (item.status === 'succeeded') this.#succeeded++;
     else {
       this.#failed++;
@@ -169,6 +173,7 @@ export class Tally {
     this.#billedRequests += item.attempts - throttles;
     if (item.coldStart) this.#coldStarts++;
     this.#billedMs += item.billedMs ?? 0;
+    this.#paidMs += paidMs;
     this.#bytes += item.size ?? 0;
   }
 
@@ -208,7 +213,7 @@ export class Tally {
   }
 
   #cost(): CostEstimate {
-    return estimateCost(this.#architecture, gbSeconds(this.#billedMs, this.#memoryMiB), this.#billedRequests);
+    return estimateCost(this.#architecture, gbSeconds(this.#paidMs, this.#memoryMiB), this.#billedRequests);
   }
 
   summary(): MapSummary {
@@ -232,7 +237,7 @@ export class Tally {
       concurrency: this.#concurrency,
       memoryMiB: this.#memoryMiB,
       billedMs: this.#billedMs,
-      gbSeconds: gbSeconds(this.#billedMs, this.#memoryMiB),
+      gbSeconds: gbSeconds(this.#paidMs, this.#memoryMiB),
       costUsd: this.#cost(),
       wallMs: this.#startedAt === undefined ? 0 : (this.#endedAt ?? this.#clock()) - this.#startedAt,
     };

@@ -1,5 +1,6 @@
-import type { RawInvocation } from '../../aws/lambda.js';
+import type { FunctionFacts, RawInvocation } from '../../aws/lambda.js';
 import type { InvocationOptions } from '../../contract/index.js';
+import { ScarError, ValidationError } from '../../errors.js';
 import { allowedConcurrency } from '../concurrency.js';
 import type { ClientContext } from '../context.js';
 import {
@@ -19,6 +20,7 @@ import { type FailureRetries, RetriesLeft } from './failure-retries.js';
 import type { Mapped } from './item.js';
 import type { MapJournal } from './journal/journal.js';
 import { answerPlace } from './journal/place.js';
+import { LargerFunction } from './larger-function.js';
 import type { MapOptions } from './options.js';
 import { DEFAULT_QUEUE_LIMIT, Queue } from './queue.js';
 import type { RunControl } from './run.js';
@@ -41,6 +43,9 @@ export interface MapWork<Own> {
   /** In an asynchronous run. */
   queue: Queue | undefined;
   backups: Backups | undefined;
+  larger: LargerFunction | undefined;
+  /** How much more a ms costs there. */
+  largerFactor: number;
 }
 
 export type WorkOptions = Pick<
@@ -98,9 +103,24 @@ export async function prepareWork<Own extends object>(
     failures: options.retry?.failures,
     queue,
     backups: options.backup && new Backups(context, options.backup, () => admission.hasSpare, admitting),
+    ...largerFunction(context, facts, options, run),
     completion: options.completion,
     journal,
   };
+}
+
+function largerFunction(
+  context: ClientContext,
+  { name, memoryMiB: own }: FunctionFacts,
+  { retry }: WorkOptions,
+  { runId, admitting }: RunControl<never>,
+): Pick<MapWork<never>, 'larger' | 'largerFactor'> {
+  const { memoryMiB } = retry ?? {};
+  if (memoryMiB === undefined) return { larger: undefined, largerFactor: 1 };
+  if (memoryMiB <= own) {
+    throw new ValidationError('retry.memoryMiB', `be more than the function has, ${own}`, memoryMiB);
+  }
+  return { larger: new LargerFunction(context, name, memoryMiB, runId, admitting), largerFactor: memoryMiB / own };
 }
 
 /** A subject on its way to its result. */
@@ -112,6 +132,10 @@ interface Pending<Own> {
   attempts: number;
   throttles: number;
   billedMs: number;
+  /** The same in ms of the function's own memory. */
+  paidMs: number;
+  /** Whether it needs more memory than the function has. */
+  isLarge: boolean;
 }
 
 /** The way of the subjects of one invocation to their results; those that fail and may be run again go once more, together. */
@@ -121,29 +145,34 @@ export async function mapSubjects<Own extends object>(
 ): Promise<Mapped<Own>[]> {
   const items: Mapped<Own>[] = [];
   const signal = work.signals.next();
-  let pending: Pending<Own>[] = subjects.map((subject) => ({
+  const first: Pending<Own>[] = subjects.map((subject) => ({
     subject,
     retries: new RetriesLeft(work.failures),
     execution: 1,
     attempts: 0,
     throttles: 0,
     billedMs: 0,
+    paidMs: 0,
+    isLarge: false,
   }));
-  while (pending.length > 0) {
+  const rounds = [first];
+  for (let pending = rounds.shift(); pending; pending = rounds.shift()) {
     const { ran, results } = work.backups
       ? await executeTwice(work, work.backups, pending, signal)
       : await execute(work, pending, signal);
     const again: Pending<Own>[] = [];
+    const large: Pending<Own>[] = [];
     for (const [index, one] of pending.entries()) {
       const result = results[index] as InvocationResult;
       if (ran && result.status === 'failed' && one.retries.take(result.reason)) {
         one.execution++;
-        again.push(one);
+        one.isLarge ||= work.larger !== undefined && result.reason === 'out-of-memory';
+        (one.isLarge ? large : again).push(one);
       } else {
         items.push(await finish(work, one, result));
       }
     }
-    pending = again;
+    rounds.push(...[again, large].filter(({ length }) => length > 0));
   }
   return items;
 }
@@ -179,14 +208,25 @@ async function execute<Own extends object>(
   signal: AbortSignal,
   copy: 1 | 2 = 1,
 ): Promise<Executed> {
-  const { functionName, queue } = work;
+  const { queue, larger } = work;
+  const isLarge = pending[0]?.isLarge;
+  let { functionName } = work;
+  if (isLarge && larger) {
+    try {
+      functionName = await larger.ready();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ScarError)) throw error;
+      return { results: pending.map(() => unanswered(error, 0)), ran: false };
+    }
+  }
   const keys = pending.map(({ subject, execution }) =>
     subject.queued
       ? queuedKey(subject.queued.number, execution)
       : idempotencyKey(work.run.runId, subject.id, copy === 2 ? `${execution}-backup` : execution),
   );
   const wasSent = queue && (await queue.wasSent(pending, keys));
-  const sent = wasSent ? undefined : await send(work, pending, keys, signal);
+  const sent = wasSent ? undefined : await send(work, functionName, pending, keys, signal);
   for (const one of pending) {
     one.attempts += sent?.attempts ?? 0;
     one.throttles += sent?.throttles ?? 0;
@@ -195,12 +235,17 @@ async function execute<Own extends object>(
   if (sent && 'error' in sent) results = pending.map(() => unanswered(sent.error, 0));
   else if (queue) results = await queue.answers(functionName, keys);
   else results = readInvocations(functionName, (sent as { raw: RawInvocation }).raw, 0, pending.length);
-  for (const [index, one] of pending.entries()) one.billedMs += results[index]?.billedMs ?? 0;
+  for (const [index, one] of pending.entries()) {
+    const { billedMs = 0 } = results[index] as InvocationResult;
+    one.billedMs += billedMs;
+    one.paidMs += billedMs * (isLarge ? work.largerFactor : 1);
+  }
   return { results, ran: !(sent && 'error' in sent) };
 }
 
 async function send<Own extends object>(
-  { context, functionName, region, scar, limits, admission, queue }: MapWork<Own>,
+  { context, region, scar, limits, admission, queue }: MapWork<Own>,
+  functionName: string,
   pending: readonly Pending<Own>[],
   idempotencyKeys: string[],
   signal: AbortSignal,
@@ -220,7 +265,7 @@ async function send<Own extends object>(
 /** Makes a result the subject's: journal, counts, and whether the run is over by it. */
 async function finish<Own extends object>(
   work: MapWork<Own>,
-  { subject, attempts, throttles, billedMs }: Pending<Own>,
+  { subject, attempts, throttles, billedMs, paidMs }: Pending<Own>,
   result: InvocationResult,
 ): Promise<Mapped<Own>> {
   const { run } = work;
@@ -230,7 +275,7 @@ async function finish<Own extends object>(
   // The results of an asynchronous run are where its functions leave them.
   const full = work.queue ? undefined : work.journal?.record(subject.id, item);
   if (full) await full;
-  run.tally.record(item, throttles);
+  run.tally.record(item, throttles, paidMs);
   run.finished(item);
   const end = work.completion && endOf(work.completion, run.tally);
   if (end) run.conclude(end.error);
