@@ -5,9 +5,9 @@ import type { ClientContext } from '../context.js';
 import { invocationOptions, objectRecord, roomForRecords } from '../invocation.js';
 import type { ResumeOptions } from '../resume-map.js';
 import { type EventRoom, type ObjectInput, readInputs } from './inputs.js';
-import type { MapItem, MappedObject } from './item.js';
+import type { MappedObject } from './item.js';
 import { makeHead, storedOptions } from './journal/head.js';
-import { MapJournal } from './journal/journal.js';
+import { type EarlierResult, MapJournal } from './journal/journal.js';
 import { openJournalStore } from './journal/place.js';
 import type { MapOptions } from './options.js';
 import { notRepeatable, type Planned } from './plan.js';
@@ -67,14 +67,14 @@ export async function resumeSitting(
 
 /** Runs again what failed, and nothing else. What is not found any more keeps the result that it has. */
 function retrySitting(sitting: ObjectSitting, journal: MapJournal): BucketSitting {
-  const failed = new Map<string, MapItem>();
+  const failed = new Map<string, EarlierResult>();
   return {
     ...sitting,
     journal,
     async *earlier(signal) {
       for await (const result of journal.results(signal)) {
         if (result.item.status === 'succeeded') yield result;
-        else failed.set(result.id, result.item);
+        else failed.set(result.id, result);
       }
     },
     async *steps(work) {
@@ -83,10 +83,13 @@ function retrySitting(sitting: ObjectSitting, journal: MapJournal): BucketSittin
           yield step;
           continue;
         }
-        const subjects = step.subjects.filter(({ id }) => failed.delete(id));
+        const subjects = step.subjects.filter((subject) => {
+          subject.executed = failed.get(subject.id)?.execution ?? 0;
+          return failed.delete(subject.id);
+        });
         if (subjects.length > 0) yield { subjects };
       }
-      for (const result of failed.values()) yield { result };
+      for (const { item } of failed.values()) yield { result: item };
     },
   };
 }

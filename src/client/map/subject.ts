@@ -10,6 +10,8 @@ import type { MappedCall, MappedObject } from './item.js';
 export interface Subject<Own> {
   /** The same in every sitting of a run, and its alone. */
   readonly id: string;
+  /** Its executions so far, whose results count no more: those that come have other idempotency keys. */
+  readonly executed: number;
   /** What it says in place of the run's options. */
   readonly scar?: InvocationOptions;
   /** In an asynchronous run: where it is in the queue, and whether an event of it was, or may have been, sent before. */
@@ -28,6 +30,7 @@ export interface QueuedSubject {
 /** An object of the run's bucket, or a chunk of one. */
 export class ObjectSubject implements Subject<MappedObject> {
   readonly id: string;
+  executed = 0;
   readonly queued?: QueuedSubject;
   readonly bucket: string;
   readonly object: ObjectInput;
@@ -61,6 +64,7 @@ export function objectId({ key, versionId, chunk }: ObjectInput, position?: numb
 /** One input of `map`. */
 export class CallSubject implements Subject<MappedCall> {
   readonly id: string;
+  readonly executed = 0;
   readonly scar: InvocationOptions;
   readonly #own: MappedCall;
 

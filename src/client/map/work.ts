@@ -148,7 +148,7 @@ export async function mapSubjects<Own extends object>(
   const first: Pending<Own>[] = subjects.map((subject) => ({
     subject,
     retries: new RetriesLeft(work.failures),
-    execution: 1,
+    execution: subject.executed + 1,
     attempts: 0,
     throttles: 0,
     billedMs: 0,
@@ -265,7 +265,7 @@ async function send<Own extends object>(
 /** Makes a result the subject's: journal, counts, and whether the run is over by it. */
 async function finish<Own extends object>(
   work: MapWork<Own>,
-  { subject, attempts, throttles, billedMs, paidMs }: Pending<Own>,
+  { subject, execution, attempts, throttles, billedMs, paidMs }: Pending<Own>,
   result: InvocationResult,
 ): Promise<Mapped<Own>> {
   const { run } = work;
@@ -273,7 +273,7 @@ async function finish<Own extends object>(
   if (result.billedMs !== undefined) result.billedMs = billedMs;
   const item = Object.assign(result, subject.own(result)) as Mapped<Own>;
   // The results of an asynchronous run are where its functions leave them.
-  const full = work.queue ? undefined : work.journal?.record(subject.id, item);
+  const full = work.queue ? undefined : work.journal?.record(subject.id, item, execution);
   if (full) await full;
   run.tally.record(item, throttles, paidMs);
   run.finished(item);

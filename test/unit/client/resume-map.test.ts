@@ -128,6 +128,11 @@ describe('resumeMap', () => {
     expect(keysOf(await collect(retried))).toEqual(names(10));
     expect(bucket.invoked() - before).toBe(2);
     expect(retried.summary).toMatchObject({ complete: true, succeeded: 9, failed: 1, replayed: 8 });
+    await collect(bucket.resume(run.runId, { journal: folder, retryFailed: true }));
+    // The supervisor would answer a key that it knows with the failure that it has.
+    const keys = eventsOf(bucket).map(({ scar }) => scar.idempotencyKeys[0]);
+    expect(keys).toHaveLength(13);
+    expect(new Set(keys).size).toBe(13);
     const last = bucket.resume(run.runId, { journal: folder });
     expect(keysOf(await collect(last))).toEqual(names(10));
     expect(last.summary).toMatchObject({ succeeded: 9, failed: 1, replayed: 10 });
@@ -314,7 +319,7 @@ describe('MapJournal', () => {
     const failures: string[] = [];
     const journal = await MapJournal.begin(store, head, (error) => failures.push(error.message));
     const [item] = await collect(aws({ objects: names(1) }).map());
-    for (let n = 0; n < 10; n++) await journal.record(`${n}`, item as MapItem);
+    for (let n = 0; n < 10; n++) await journal.record(`${n}`, item as MapItem, 1);
     await expect(journal.close()).rejects.toMatchObject({ code: 'journal' });
     expect(failures).toEqual([expect.stringContaining('a full disk cannot be written to (ENOSPC')]);
     expect(written).toHaveLength(1);

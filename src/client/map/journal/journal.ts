@@ -11,6 +11,15 @@ import type { JournalStore } from './store.js';
 interface ResultLine {
   id: string;
   item: StoredItem;
+  /** Which execution's it is, from 1; absent if it is the first. */
+  execution?: number;
+}
+
+/** A result of an earlier sitting. */
+export interface EarlierResult {
+  id: string;
+  item: MapItem;
+  execution: number;
 }
 
 /** In an asynchronous run: what is about to be sent. Its results are elsewhere. */
@@ -84,13 +93,14 @@ export class MapJournal {
   }
 
   /** Results of earlier sittings, the last one of each ID. */
-  async *results(signal: AbortSignal): AsyncGenerator<{ id: string; item: MapItem }, undefined> {
+  async *results(signal: AbortSignal): AsyncGenerator<EarlierResult, undefined> {
     const last = new Map<string, number>();
     let number = 0;
     for await (const line of this.lines(signal)) if ('item' in line) last.set(line.id, number++);
     number = 0;
     for await (const line of this.lines(signal)) {
-      if ('item' in line && last.get(line.id) === number++) yield { id: line.id, item: restoreItem(line.item) };
+      if (!('item' in line) || last.get(line.id) !== number++) continue;
+      yield { id: line.id, item: restoreItem(line.item), execution: line.execution ?? 1 };
     }
   }
 
@@ -103,8 +113,8 @@ export class MapJournal {
   }
 
   /** Adds a result; a promise if too many lines wait to be written. */
-  record(id: string, item: InvocationResult): Promise<void> | undefined {
-    this.#add({ id, item: storeItem(item) } satisfies ResultLine);
+  record(id: string, item: InvocationResult, execution: number): Promise<void> | undefined {
+    this.#add({ id, ...(execution > 1 && { execution }), item: storeItem(item) } satisfies ResultLine);
     return this.#waiting.length > MOST_WAITING ? this.#writing : undefined;
   }
 
