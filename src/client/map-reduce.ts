@@ -5,6 +5,7 @@ import type { OutputOptions } from './function-options.js';
 import { checkOutput } from './function-options.js';
 import type { MapItem } from './map/item.js';
 import { checkMapOptions, type MapOptions } from './map/options.js';
+import type { MapRun } from './map/run.js';
 import type { MapSummary } from './map/tally.js';
 import { mapInputs } from './map-inputs.js';
 import { mapOverBucket } from './map-over-bucket.js';
@@ -42,11 +43,27 @@ export async function mapReduce(
   checkReduce(reduce);
   // Without its own word on it, a result that lacks a part is none.
   const run = mapOverBucket(context, name, { completion: { toleratedFailureCount: 0 }, ...options });
-  const items: Mapped[] = [];
-  for await (const item of run) if (item.status === 'succeeded') items.push(mapped(item));
+  const items = await outputsOf(run);
   const reduction = new Reduction(context, run.runId, reduce, options);
   const outputs = await reduction.all(inOrder(items));
   return { outputs, map: run.summary, reductions: reduction.containers };
+}
+
+async function outputsOf(run: MapRun): Promise<Mapped[]> {
+  const items: Mapped[] = [];
+  let first: ScarError | undefined;
+  try {
+    for await (const item of run) {
+      if (item.status === 'succeeded') items.push(mapped(item));
+      else first ??= item.error;
+    }
+    return items;
+  } catch (error) {
+    // Nobody else sees the items.
+    if (!first || !(error instanceof ScarError) || error.code !== 'map-failed') throw error;
+    const { code, message, context } = error;
+    throw new ScarError(code, `${message}. The first: ${first.message}`, { context, cause: first });
+  }
 }
 
 type Mapped = Pick<MapItem, 'key' | 'outputs'> & { part: number };

@@ -88,7 +88,7 @@ function subjectOf({ id, number, bucket, object }: PlannedLine, sent: 'no' | 'ma
 /** Between two looks at what the sender has written, in ms. */
 const FOLLOW_MS = 1_000;
 
-/** A sender writes with each thousand objects: it is gone when nothing has come for so long. */
+/** A sender writes with each thousand objects: it is gone when nothing has come for so long, and nothing is left that it could be waiting for. */
 const SILENCE_MS = 5 * 60_000;
 
 /** The sitting of who looks on: all that was sent, as the one who sends writes it down. */
@@ -114,6 +114,7 @@ export function attachedSitting(
           return;
         }
         after = store.last;
+        if (run.tally.inFlight > 0) heardAt = context.now();
         if (context.now() - heardAt > SILENCE_MS) throw senderIsGone(run.runId);
         await context.sleep(FOLLOW_MS, signal);
       }

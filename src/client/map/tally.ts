@@ -119,6 +119,10 @@ export class Tally {
     return this.#skipped;
   }
 
+  get inFlight(): number {
+    return this.#started - this.#succeeded - this.#failed;
+  }
+
   /** Objects that were not skipped, so far. */
   get started(): number {
     return this.#started;
@@ -192,7 +196,7 @@ export class Tally {
   progress(running: number): MapProgress {
     const listed = this.#started + this.#skipped;
     const finished = this.#succeeded + this.#failed;
-    const inFlight = this.#started - finished;
+    const { inFlight } = this;
     const perMs = this.#pace.perMs(finished - this.#replayed);
     const known = this.#listingDone && (perMs > 0 || inFlight === 0);
     return {

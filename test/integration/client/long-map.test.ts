@@ -102,7 +102,11 @@ describe.skipIf(missing)(`a map of many parts (${missing ?? 'on the engine'})`, 
       { bucket: 'files', prefix: 'many/', args: ['-c', 'false'], script: { inline: 'exit 1' } },
       reduce,
     );
-    await expect(failing).rejects.toMatchObject({ code: 'map-failed' });
+    await expect(failing).rejects.toMatchObject({
+      code: 'map-failed',
+      message: expect.stringMatching(/The first: .*exit code 1/),
+      cause: { code: 'invocation-failed' },
+    });
     const silent = scar.mapReduce('double', { bucket: 'files', prefix: 'many/', script: { inline: 'true' } }, reduce);
     await expect(silent).rejects.toThrow(/^The map's containers must leave files/);
     await expect(scar.mapReduce('double', { bucket: 'files' }, { ...reduce, fanIn: 1 })).rejects.toThrow(
