@@ -149,12 +149,12 @@ function common({ region, credentials, endpoint }: ClientConfig) {
 }
 
 /**
- * A keep-alive agent of `sockets` connections. No limit on silence or on the wait for a connection: an invocation lasts up
+ * A keep-alive agent of `sockets` connections, which keeps them all: of those that are free at once, Node by itself closes all but 256. No limit on silence or on the wait for a connection: an invocation lasts up
  * to 15 minutes without a byte, and the one behind it in the agent's queue waits as long. `keepAlive` also switches on TCP keep-alive, without which NAT gateways drop an idle connection after
  * 350 s (https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html).
  */
 function connections(sockets: number) {
-  const agent = { keepAlive: true, keepAliveMsecs: 1_000, maxSockets: sockets };
+  const agent = { keepAlive: true, keepAliveMsecs: 1_000, maxSockets: sockets, maxFreeSockets: sockets };
   return {
     requestHandler: {
       socketTimeout: 0,
