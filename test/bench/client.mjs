@@ -7,7 +7,7 @@ import { key, serveInstantly } from './lib/instant-aws.mjs';
 
 const rounds = 7;
 const target = 0.9;
-const objects = Number(process.env.SCAR_BENCH_OBJECTS ?? 2_000);
+const objects = Number(process.env.SCAR_BENCH_OBJECTS ?? 5_000);
 const levels = [32, 256, 1_000];
 const bucket = `objects-${objects}`;
 const sockets = 1_024;

@@ -1,73 +1,84 @@
-// 1,000 no-op containers: `true` for every object of a bucket through mapOverBucket, on the embedded engine; beside it, as
-// root, `xargs -P` with chroot, which neither stages nor logs anything.
+// 1,000 no-op containers: `true` for every object of a bucket through mapOverBucket, on the embedded engine; beside it, as root, `xargs -P` with
+// chroot, which neither stages nor logs anything, and Lithops' localhost backend with a function in Python that runs chroot: by default it starts
+// an interpreter for each call, and so has fewer to do. The three take turns.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { ScarClient } from 'scar-client';
-import { figure, printTable } from './lib/figures.mjs';
+import { figure, median, printTable } from './lib/figures.mjs';
 import { image, layerFile } from './lib/image.mjs';
+import { hasLithops, lithopsSeconds } from './lib/lithops.mjs';
 
 const objects = 1_000;
-const targetSeconds = 25;
+const lithopsTasks = 100;
+const rounds = Number(process.env.SCAR_BENCH_RUNS ?? 3);
+const targets = { seconds: 25, ofChroot: 0.7, ofLithops: 20 };
 const concurrency = availableParallelism();
+const name = 'bench-map';
 
-async function mapSeconds() {
-  const scar = await ScarClient.local();
-  try {
-    await scar.s3.send(new CreateBucketCommand({ Bucket: 'bench' }));
-    for (let number = 0; number < objects; number += 1) {
-      await scar.s3.send(new PutObjectCommand({ Bucket: 'bench', Key: `input/${number}`, Body: `${number}` }));
-    }
-    await scar.createFunction({
-      name: 'bench-map',
-      image: await image(),
-      args: ['true'],
-      memoryMiB: 512,
-      timeoutSeconds: 60,
-    });
-    await scar.preheat('bench-map', { environments: concurrency });
-    const started = performance.now();
-    let succeeded = 0;
-    for await (const item of scar.mapOverBucket('bench-map', { bucket: 'bench', prefix: 'input/', concurrency })) {
-      if (item.status === 'succeeded') succeeded += 1;
-    }
-    const seconds = (performance.now() - started) / 1_000;
-    if (succeeded !== objects) throw new Error(`${succeeded} of ${objects} containers succeeded`);
-    await scar.deleteFunction('bench-map');
-    return seconds;
-  } finally {
-    await scar.close();
+/** @param {ScarClient} scar */
+async function prepare(scar) {
+  await scar.s3.send(new CreateBucketCommand({ Bucket: 'bench' }));
+  for (let number = 0; number < objects; number += 1) {
+    await scar.s3.send(new PutObjectCommand({ Bucket: 'bench', Key: `input/${number}`, Body: `${number}` }));
   }
+  await scar.createFunction({ name, image: await image(), args: ['true'], memoryMiB: 512, timeoutSeconds: 60 });
+  await scar.preheat(name, { environments: concurrency });
 }
 
-async function chrootSeconds() {
-  if (process.getuid?.() !== 0) return undefined;
+/** @param {ScarClient} scar */
+async function mapRate(scar) {
+  const started = performance.now();
+  let succeeded = 0;
+  for await (const item of scar.mapOverBucket(name, { bucket: 'bench', prefix: 'input/', concurrency })) {
+    if (item.status === 'succeeded') succeeded += 1;
+  }
+  if (succeeded !== objects) throw new Error(`${succeeded} of ${objects} containers succeeded`);
+  return objects / ((performance.now() - started) / 1_000);
+}
+
+/** @param {string} root */
+function chrootRate(root) {
+  const started = performance.now();
+  execFileSync('sh', ['-c', `seq ${objects} | xargs -P ${concurrency} -I{} chroot "$0" true {}`, root]);
+  return objects / ((performance.now() - started) / 1_000);
+}
+
+/** Runs a second, round by round; those of the peers are empty where they cannot run. */
+async function measure() {
+  const isRoot = process.getuid?.() === 0;
+  const withLithops = isRoot && hasLithops();
   const root = mkdtempSync(join(tmpdir(), 'scar-bench-'));
+  const scar = await ScarClient.local();
+  const rates = { map: [], chroot: [], lithops: [] };
   try {
-    execFileSync('tar', ['-xzf', await layerFile(), '-C', root]);
-    const started = performance.now();
-    execFileSync('sh', ['-c', `seq ${objects} | xargs -P ${concurrency} -I{} chroot "$0" true {}`, root]);
-    return (performance.now() - started) / 1_000;
+    if (isRoot) execFileSync('tar', ['-xzf', await layerFile(), '-C', root]);
+    await prepare(scar);
+    for (let round = 0; round < rounds; round += 1) {
+      rates.map.push(await mapRate(scar));
+      if (isRoot) rates.chroot.push(chrootRate(root));
+      if (withLithops) rates.lithops.push(lithopsTasks / lithopsSeconds(root, lithopsTasks, concurrency));
+    }
+    await scar.deleteFunction(name);
+    return rates;
   } finally {
+    await scar.close();
     rmSync(root, { recursive: true, force: true });
   }
 }
 
-const seconds = await mapSeconds();
-const chroot = await chrootSeconds();
+const rates = await measure();
+/** The map's rate in proportion to a peer's, of the same round. @param {number[]} peer */
+const ratio = (peer) => (peer.length === 0 ? undefined : figure(median(peer.map((rate, at) => rates.map[at] / rate))));
+const seconds = figure(objects / median(rates.map));
+const ofChroot = ratio(rates.chroot);
+const ofLithops = ratio(rates.lithops);
 printTable([
-  [`${objects} no-op containers, ${concurrency} at once`, 'seconds', 'per second', 'target s'],
-  ['mapOverBucket', figure(seconds), Math.round(objects / seconds), targetSeconds],
-  ...(chroot === undefined ? [] : [['xargs -P, chroot', figure(chroot), Math.round(objects / chroot), '']]),
+  [`no-op containers, ${concurrency} at once, median of ${rounds}`, 'a second', 'the map, of it', 'target'],
+  [`mapOverBucket, ${objects} in ${seconds} s`, figure(median(rates.map)), '', `${targets.seconds} s`],
+  ...(ofChroot ? [['xargs -P, chroot', figure(median(rates.chroot)), ofChroot, targets.ofChroot]] : []),
+  ...(ofLithops ? [['Lithops, localhost, chroot', figure(median(rates.lithops)), ofLithops, targets.ofLithops]] : []),
 ]);
-console.log(
-  JSON.stringify({
-    objects,
-    concurrency,
-    seconds: figure(seconds),
-    targetSeconds,
-    chrootSeconds: chroot && figure(chroot),
-  }),
-);
+console.log(JSON.stringify({ objects, concurrency, rounds, seconds, ofChroot, ofLithops, targets }));
