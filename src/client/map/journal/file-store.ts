@@ -17,6 +17,8 @@ export class FileStore implements JournalStore {
   readonly #handle: FileHandle;
   readonly #unlock: () => void;
   #syncedAt = performance.now();
+  #syncing: Promise<void> | undefined;
+  #failure: unknown;
 
   private constructor(name: string, handle: FileHandle, unlock: () => void) {
     this.name = name;
@@ -65,26 +67,40 @@ export class FileStore implements JournalStore {
   }
 
   async append(lines: string): Promise<void> {
+    if (this.#failure) throw this.#failure;
     const { size } = await this.#handle.stat();
     try {
       await this.#handle.write(lines, size);
-      if (performance.now() - this.#syncedAt < SYNC_MS) return;
-      await this.#handle.datasync();
-      this.#syncedAt = performance.now();
     } catch (error) {
       // Half a line would spoil the one behind it.
       await this.#handle.truncate(size).catch(() => {});
       throw error;
     }
+    this.#sync();
   }
 
   async close(): Promise<void> {
     try {
+      await this.#syncing;
       await this.#handle.datasync();
     } finally {
       await this.#handle.close();
       this.#unlock();
     }
+  }
+
+  /** Nobody waits for it: disks take their time. If it fails, the next call does. */
+  #sync(): void {
+    if (this.#syncing || performance.now() - this.#syncedAt < SYNC_MS) return;
+    this.#syncing = this.#handle
+      .datasync()
+      .catch((error) => {
+        this.#failure = error;
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+        this.#syncedAt = performance.now();
+      });
   }
 
   /** A process that was killed may have left half a line: its result counts as not there. */

@@ -50,7 +50,9 @@ export class MapJournal {
   /** Ends the gathering of lines. */
   readonly #hurry = new AbortController();
   #waiting: string[] = [];
-  #writing: Promise<void> | undefined;
+  /** The end of the write that is to come, for what waits; and of the one that goes on. */
+  #next: Promise<void> | undefined;
+  #writing: Promise<void> = Promise.resolve();
   #failure: ScarError | undefined;
 
   private constructor(store: JournalStore, head: JournalHead, onFailure: (error: ScarError) => void) {
@@ -112,10 +114,14 @@ export class MapJournal {
     }
   }
 
-  /** Adds a result; a promise if too many lines wait to be written. */
+  /**
+   * Adds a result. Returns a promise if that is to be waited for: until the line is written, so that nothing is given which a killed process would
+   * not remember; or, where lines are gathered for long, only if there are too many.
+   */
   record(id: string, item: InvocationResult, execution: number): Promise<void> | undefined {
-    this.#add({ id, ...(execution > 1 && { execution }), item: storeItem(item) } satisfies ResultLine);
-    return this.#waiting.length > MOST_WAITING ? this.#writing : undefined;
+    const line = { id, ...(execution > 1 && { execution }), item: storeItem(item) } satisfies ResultLine;
+    const written = this.#add(line);
+    return this.#store.gatherMs === 0 || this.#waiting.length > MOST_WAITING ? written : undefined;
   }
 
   /** Adds what is about to be sent, and waits until it is written: what was sent and is not known would be sent twice. */
@@ -130,24 +136,25 @@ export class MapJournal {
   /** @throws the error of a line that could not be written */
   async close(): Promise<void> {
     this.#hurry.abort();
+    await this.#next;
     await this.#writing;
     await this.#store.close();
     if (this.#failure) throw this.#failure;
   }
 
-  #add(line: JournalLine): void {
+  /** What comes during one write goes out with the next. */
+  #add(line: JournalLine): Promise<void> {
     this.#waiting.push(`${JSON.stringify(line)}\n`);
-    this.#writing ??= this.#gather().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#next ??= this.#writing.then(() => this.#flush());
+    return this.#next;
   }
 
-  /** What gathers during one write goes out with the next. */
-  async #gather(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#failure) {
-      if (this.#store.gatherMs > 0) await sleep(this.#store.gatherMs, this.#hurry.signal).catch(() => {});
-      await this.#write(this.#waiting.splice(0)).catch(() => {});
-    }
+  async #flush(): Promise<void> {
+    if (this.#store.gatherMs > 0) await sleep(this.#store.gatherMs, this.#hurry.signal).catch(() => {});
+    this.#next = undefined;
+    const lines = this.#waiting.splice(0);
+    this.#writing = this.#failure ? Promise.resolve() : this.#write(lines).catch(() => {});
+    await this.#writing;
   }
 
   async #write(lines: readonly string[]): Promise<void> {
