@@ -18,15 +18,26 @@ const CONCURRENCY = 64;
 const FAILURES = { 'function-error': 1, 'out-of-memory': 1, timeout: 1, exit: 1 };
 const MOST_EXECUTIONS = 1 + Object.keys(FAILURES).length;
 
+/** What no run of this size is spared. */
+const FAULTS = [
+  'storm',
+  'throttled',
+  'refused',
+  'reset',
+  'reply-lost',
+  'reply-failed',
+  'slow',
+  'exit',
+  'death: exit',
+  'death: out-of-memory',
+];
+
 const keys = Array.from({ length: OBJECTS }, (_, n) => `in/${String(n).padStart(6, '0')}`);
 
-/** Most of them while results come, of which they take about half; some at the very beginning. */
-function planKills(random: () => number): Kill[] {
-  return Array.from({ length: KILLS }, () =>
-    random() < 0.25
-      ? { afterMs: 100 * random() }
-      : { afterNew: Math.floor((random() * OBJECTS) / KILLS), andMs: 20 * random() },
-  );
+/** While results come, of which it takes a small part of those that are left; or at the very beginning. */
+function nextKill(random: () => number, left: number): Kill {
+  if (random() < 0.25) return { afterMs: 100 * random() };
+  return { afterNew: Math.floor((random() * left) / KILLS), andMs: 20 * random() };
 }
 
 describe.skipIf(missingPackage)('a map on a bad day', () => {
@@ -50,17 +61,17 @@ describe.skipIf(missingPackage)('a map on a bad day', () => {
       retry: { attempts: 8, failures: FAILURES },
       journal,
     };
-    const kills = planKills(random);
     const given = new Map<string, string>();
     const problems: string[] = [];
     let runId: string | undefined;
-    let known = 0;
-    let sittings = 0;
+    let replayed = 0;
+    let kills = 0;
     let last: Sitting;
     for (;;) {
       const resume = runId && { runId, options: { journal } };
-      last = await sit(folder.path, { client: aws.client, functionName: 'work', map, resume }, given, kills.shift());
-      sittings++;
+      const kill = kills < KILLS ? nextKill(random, OBJECTS - replayed) : undefined;
+      last = await sit(folder.path, { client: aws.client, functionName: 'work', map, resume }, given, kill);
+      if (last.killed) kills++;
       runId ??= last.runId;
       const file = join(journal, `${runId}.jsonl`);
       const kept = readJournal(file);
@@ -73,7 +84,7 @@ describe.skipIf(missingPackage)('a map on a bad day', () => {
       expect(problems).toEqual([]);
       if (last.summary) break;
       expect(last.error, 'what ended a client that was not killed').toBeUndefined();
-      known = kept.results.size;
+      replayed = kept.results.size;
       // It was killed before it could write its first line, and so before it could send anything.
       if (!kept.head) runId = undefined;
       // As a power cut leaves it: a line that came, and half of the next one.
@@ -85,12 +96,12 @@ describe.skipIf(missingPackage)('a map on a bad day', () => {
     const { summary } = last;
     const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
     console.log(
-      `filled in ${seconds(filled - began)}, mapped in ${seconds(performance.now() - filled)} by ${sittings} clients; ` +
+      `filled in ${seconds(filled - began)}, mapped in ${seconds(performance.now() - filled)} after ${kills} kills at ${replayed} results; ` +
         `${witness.invocations} requests to Invoke; results: ${JSON.stringify(summary.reasons)}; faults: ${JSON.stringify(witness.faults)}`,
     );
-    expect(sittings, 'clients, of which all but the last one were killed').toBe(KILLS + 1);
+    expect(kills, 'clients that were killed').toBe(KILLS);
     expect(last.given.map(([key]) => key).toSorted(), 'what the last client was given').toEqual(keys);
-    expect(summary).toMatchObject({ complete: true, listed: OBJECTS, skipped: 0, replayed: known });
+    expect(summary).toMatchObject({ complete: true, listed: OBJECTS, skipped: 0, replayed });
     expect(summary.succeeded + summary.failed).toBe(OBJECTS);
 
     const kept = readJournal(join(journal, `${runId}.jsonl`));
@@ -110,8 +121,7 @@ describe.skipIf(missingPackage)('a map on a bad day', () => {
         ).toBe(true);
     }
     expect(witness.errors, "the server's own failures").toEqual([]);
-    const kinds = ['storm', 'throttled', 'refused', 'reset', 'reply-lost', 'reply-failed', 'slow', 'exit'];
-    const deaths = ['death: exit', 'death: out-of-memory', 'death: timeout'];
-    expect(Object.keys(witness.faults)).toEqual(expect.arrayContaining([...kinds, ...deaths]));
+    // Fewer objects may have luck.
+    if (OBJECTS >= 1_000) expect(Object.keys(witness.faults)).toEqual(expect.arrayContaining(FAULTS));
   }, 1_800_000);
 });

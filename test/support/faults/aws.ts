@@ -98,11 +98,11 @@ export class FaultyAws implements AsyncDisposable {
     return aws;
   }
 
-  /** Makes a bucket, before anything fails. */
+  /** Makes a bucket, of empty objects, before anything fails. */
   async fill(bucket: string, keys: readonly string[] = []): Promise<void> {
     await this.#s3.send(new CreateBucketCommand({ Bucket: bucket }));
     const limit = pLimit(64);
-    await limit.map(keys, (Key) => this.#s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: Key })));
+    await limit.map(keys, (Key) => this.#s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: new Uint8Array() })));
   }
 
   /** From now on things fail. */
