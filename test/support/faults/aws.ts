@@ -102,7 +102,9 @@ export class FaultyAws implements AsyncDisposable {
   async fill(bucket: string, keys: readonly string[] = []): Promise<void> {
     await this.#s3.send(new CreateBucketCommand({ Bucket: bucket }));
     const limit = pLimit(64);
-    await limit.map(keys, (Key) => this.#s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: new Uint8Array() })));
+    await limit.map(keys, (Key) =>
+      this.#s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: new Uint8Array() })),
+    );
   }
 
   /** From now on things fail. */
