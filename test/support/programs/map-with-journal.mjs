@@ -12,7 +12,7 @@ const run = resume ? scar.resumeMap(resume.runId, resume.options) : scar.mapOver
 await say({ runId: run.runId });
 try {
   for await (const { key, requestId, status, reason } of run)
-    say({ key, result: [status, reason, requestId].join(' ') });
+    await say({ key, result: [status, reason, requestId].join(' ') });
   await say({ summary: run.summary });
 } catch (error) {
   await say({ error: { code: error.code, message: error.message } });
