@@ -119,7 +119,8 @@ export class MapJournal {
    * not remember; or, where lines are gathered for long, only if there are too many.
    */
   record(id: string, item: InvocationResult, execution: number): Promise<void> | undefined {
-    const written = this.#add({ id, ...(execution > 1 && { execution }), item: storeItem(item) } satisfies ResultLine);
+    const line = { id, ...(execution > 1 && { execution }), item: storeItem(item) } satisfies ResultLine;
+    const written = this.#add(line);
     return this.#store.gatherMs === 0 || this.#waiting.length > MOST_WAITING ? written : undefined;
   }
 
