@@ -17,7 +17,7 @@ describe.skipIf(missing)(`objects that need more memory (${missing ?? 'on the en
       await scar.s3.send(new PutObjectCommand({ Bucket: 'files', Key: key, Body: Buffer.from(`${bytes}`) }));
     }
     // It keeps as many bytes as it may have to print.
-    const script = 'timeout 3 tail -c "$(cat "$SCAR_INPUT_FILE")" /dev/zero; [ $? != 137 ] || exit 137';
+    const script = 'n=$(cat "$SCAR_INPUT_FILE"); head -c "$n" /dev/zero | tail -c "$n" > /dev/null';
     await scar.createFunction({ name: 'eater', image, script: { inline: script }, memoryMiB: 256, timeoutSeconds: 60 });
   });
   afterAll(() => local?.close());
