@@ -104,6 +104,16 @@ describe('a map in chunks', () => {
     expect(retried.summary).toMatchObject({ complete: true, succeeded: 11, failed: 1 });
   });
 
+  it.each([undefined, ';', new Uint8Array([0xff, 0x00])])('resumes with the delimiter %j', async (delimiter) => {
+    const bucket = divided({ 'in/a.csv': 95 });
+    const chunk = delimiter === undefined ? { bytes: 10 } : { bytes: 10, delimiter };
+    const run = bucket.map({ chunk, journal: folder, concurrency: 1 });
+    for await (const _ of run) break;
+    const sent = bucket.events[0]?.Records[0]?.scar?.chunk?.delimiter;
+    expect(await collect(bucket.resume(run.runId, { journal: folder }))).toHaveLength(10);
+    for (const { Records } of bucket.events) expect(Records[0]?.scar?.chunk?.delimiter).toEqual(sent);
+  });
+
   it('keeps the result of a failure that is not there any more', async () => {
     const bucket = divided(names(3));
     bucket.state.failing = /0001/;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readScript } from '../../function-options.js';
+import type { ChunkOptions } from '../chunk.js';
 import type { MapOptions } from '../options.js';
 
 /** The first line of a journal: all that another process needs to go on with the run. */
@@ -12,8 +13,9 @@ export interface JournalHead {
 }
 
 /** `MapOptions` as JSON: scripts are texts, dates too, and what only a process has is left out. */
-export type StoredOptions = Omit<MapOptions, 'keys' | 'signal' | 'journal' | 'modifiedSince'> & {
+export type StoredOptions = Omit<MapOptions, 'keys' | 'signal' | 'journal' | 'modifiedSince' | 'chunk'> & {
   modifiedSince?: string;
+  chunk?: { bytes: number; delimiter?: string | { base64: string } };
   /** Whether the run's objects were given, and must be given again. */
   givenKeys?: boolean;
 };
@@ -28,7 +30,7 @@ export function newRunId(now = new Date()): string {
 }
 
 export async function makeHead(runId: string, functionName: string, options: MapOptions): Promise<JournalHead> {
-  const { keys, signal: _signal, journal: _journal, script, modifiedSince, ...rest } = options;
+  const { keys, signal: _signal, journal: _journal, script, modifiedSince, chunk, ...rest } = options;
   return {
     scarMap: 1,
     runId,
@@ -38,6 +40,7 @@ export async function makeHead(runId: string, functionName: string, options: Map
       ...rest,
       ...(script !== undefined && { script: { inline: (await readScript(script)).toString() } }),
       ...(modifiedSince && { modifiedSince: modifiedSince.toISOString() }),
+      ...(chunk && { chunk: storedChunk(chunk) }),
       ...(keys && { givenKeys: true }),
     },
   };
@@ -45,6 +48,22 @@ export async function makeHead(runId: string, functionName: string, options: Map
 
 /** What {@link makeHead} was given, but for what only a process has. */
 export function storedOptions({ options }: JournalHead): MapOptions {
-  const { modifiedSince, givenKeys: _given, ...rest } = options;
-  return { ...rest, ...(modifiedSince !== undefined && { modifiedSince: new Date(modifiedSince) }) };
+  const { modifiedSince, chunk, givenKeys: _given, ...rest } = options;
+  return {
+    ...rest,
+    ...(chunk && { chunk: restoredChunk(chunk) }),
+    ...(modifiedSince !== undefined && { modifiedSince: new Date(modifiedSince) }),
+  };
+}
+
+/** JSON has no bytes. */
+function storedChunk({ bytes, delimiter }: ChunkOptions): NonNullable<StoredOptions['chunk']> {
+  if (delimiter === undefined) return { bytes };
+  if (typeof delimiter === 'string') return { bytes, delimiter };
+  return { bytes, delimiter: { base64: Buffer.from(delimiter).toString('base64') } };
+}
+
+function restoredChunk({ bytes, delimiter }: NonNullable<StoredOptions['chunk']>): ChunkOptions {
+  if (delimiter === undefined) return { bytes };
+  return { bytes, delimiter: typeof delimiter === 'string' ? delimiter : Buffer.from(delimiter.base64, 'base64') };
 }
