@@ -43,7 +43,7 @@ export class FileStore implements JournalStore {
       return store;
     } catch (error) {
       unlock?.();
-      throw error instanceof ScarError ? error : openError(file, error);
+      throw error instanceof ScarError ? error : openError(file, error, mode);
     }
   }
 
@@ -129,9 +129,9 @@ function inUse(file: string): ScarError {
   );
 }
 
-function openError(file: string, error: unknown): ScarError {
+function openError(file: string, error: unknown, mode: 'new' | 'existing'): ScarError {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') {
+  if (code === 'ENOENT' && mode === 'existing') {
     const message = `There is no journal ${file}: give the run's ID, and the journal's place as mapOverBucket had it`;
     return new ScarError('run-not-found', message, { context: { journal: file }, cause: error });
   }
