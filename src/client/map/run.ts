@@ -41,6 +41,8 @@ export interface RunControl<Own> {
   whenAsked(onTheWay: () => number): void;
   /** Ends the run before its time: what is under way is cancelled, what is there is given, then comes the error, if any. */
   conclude(error?: ScarError): void;
+  /** Ends the run before its time: what is under way is cancelled, and who iterates gets the error at once. */
+  fail(error: unknown): void;
   finished(item: Mapped<Own>): void;
   /** All events of an asynchronous run are sent. */
   sent(events: number): void;
@@ -241,11 +243,7 @@ export class MapRun<Own extends object = MappedObject>
       this.#reconcile();
       this.#flow.end();
     } catch (error) {
-      // Of what a concluded run has cancelled nobody wants to hear.
-      if (!this.#flow.concluded) {
-        this.#flow.fail(error);
-        this.#link.abort(error);
-      }
+      this.#fail(error);
     }
     await this.#flow.settled();
     clearTimeout(this.#draining);
@@ -272,6 +270,7 @@ export class MapRun<Own extends object = MappedObject>
         this.#flow.conclude(error);
         this.#drain(new ScarError('aborted', 'The map has come to its end'));
       },
+      fail: (error) => this.#fail(error),
       finished: (item) => {
         this.emit('result', item);
         this.#progressed();
@@ -282,6 +281,13 @@ export class MapRun<Own extends object = MappedObject>
       progressed: () => this.#progressed(),
       warn: (event) => this.#warn(event),
     };
+  }
+
+  /** Of what a concluded run has cancelled nobody wants to hear. */
+  #fail(error: unknown): void {
+    if (this.#flow.concluded) return;
+    this.#flow.fail(error);
+    this.#link.abort(error);
   }
 
   #end(reason: unknown): void {

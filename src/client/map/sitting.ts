@@ -57,8 +57,12 @@ export async function runSitting<Own extends object>(
       if (work.queue.isSent) await allSent?.();
     }
     await completeWork(work);
-    await flow.settled();
+  } catch (error) {
+    run.fail(error);
+    throw error;
   } finally {
+    // What is under way when a run ends early has its time yet, and its results are to be kept.
+    await flow.settled();
     await work?.larger?.remove();
     await journal?.close();
   }

@@ -264,7 +264,8 @@ describe('a run that is ended early', () => {
     const releases = held(bucket);
     const run = bucket.map({ journal: folder, concurrency: 4, drainMs: 60_000 });
     for await (const _ of run) {
-      for (const release of releases) setImmediate(release);
+      // Long after the loop has ended: the journal has to wait for them.
+      for (const [index, release] of releases.entries()) setTimeout(release, 20 * (index + 1));
       break;
     }
     expect(bucket.invoked()).toBe(4);
