@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ScarError } from '../errors.js';
 import { writeFileAtomically } from '../util/atomic-file.js';
 import { tryFileLock } from '../util/file-lock.js';
+import { makeFolder } from '../util/make-folder.js';
 import { removeTree } from '../util/remove-tree.js';
 
 /** Of what is in the folder; another version may keep it in another way. */
@@ -32,7 +33,7 @@ export function openDataFolder(path?: string): DataFolder {
     return { path: temporary, temporary: true, recover: false, close: () => removeTree(temporary) };
   }
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path, 0o700);
   } catch (cause) {
     throw new ScarError('engine', `The engine's data folder ${path} cannot be made: ${(cause as Error).message}`, {
       cause,

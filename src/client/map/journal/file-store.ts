@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ScarError } from '../../../errors.js';
 import { tryFileLock } from '../../../util/file-lock.js';
+import { makeFolder } from '../../../util/make-folder.js';
 import type { JournalStore } from './store.js';
 
 /** How much a power cut may take: a killed process loses nothing that was written. */
@@ -33,7 +33,7 @@ export class FileStore implements JournalStore {
   static async open(file: string, mode: 'new' | 'existing'): Promise<FileStore> {
     let unlock: (() => void) | undefined;
     try {
-      if (mode === 'new') mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      if (mode === 'new') makeFolder(dirname(file), 0o700);
       else await (await open(file, 'r')).close();
       unlock = tryFileLock(`${file}.lock`);
       if (!unlock) throw inUse(file);
