@@ -198,6 +198,8 @@ export class MapRun<Own extends object = MappedObject>
       while (this.#given === this.#taken.length) {
         const result = await this.#flow.take();
         if (result.done) {
+          // One that was concluded may have something under way yet: its summary is to be final.
+          await this.#finished;
           this.#close();
           return result;
         }

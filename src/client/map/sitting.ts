@@ -44,13 +44,15 @@ export async function runSitting<Own extends object>(
           continue;
         }
         const next = await left.next();
-        if (next.done) break;
+        if (next.done) {
+          tally.listingDone();
+          break;
+        }
         take(work, next.value, known);
       }
     } finally {
       await left.return(undefined);
     }
-    tally.listingDone();
     run.progressed();
     if (work.queue) {
       await Promise.race([work.queue.complete(), flow.settled()]);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { MapCompletion } from '../../../src/client/map/completion.js';
 import type { MapItem } from '../../../src/client/map/item.js';
 import type { MapRun } from '../../../src/client/map/run.js';
-import type { MapProgress } from '../../../src/client/map/tally.js';
+import type { MapProgress, MapSummary } from '../../../src/client/map/tally.js';
 import { mapOverBucket } from '../../../src/client/map-over-bucket.js';
 import { ScarError } from '../../../src/errors.js';
 import { answer, REPORT, response } from './answers.js';
@@ -627,6 +627,16 @@ describe('mapOverBucket completes', () => {
     expect(succeeded + failed + cancelled).toBe(listed);
     expect(items).toHaveLength(succeeded + failed);
     expect(complete).toBe(false);
+  });
+
+  it('and is not complete where the rest was not even listed', async () => {
+    const { map } = aws({ objects: names(10) });
+    const run = map({ concurrency: 1, completion: { minSuccessful: 3 } });
+    const ends: MapSummary[] = [];
+    run.on('end', (summary) => ends.push(summary));
+    expect((await ended(run)).items).toHaveLength(3);
+    expect(run.summary).toMatchObject({ listed: 3, succeeded: 3, cancelled: 0, complete: false });
+    expect(ends).toEqual([run.summary]);
   });
 
   it('with an error when there are too few successes in the end', async () => {
