@@ -138,6 +138,12 @@ interface Pending<Own> {
   isLarge: boolean;
 }
 
+/** A subject with the result that stands. */
+interface Ended<Own> {
+  one: Pending<Own>;
+  result: InvocationResult;
+}
+
 /** The way of the subjects of one invocation to their results; those that fail and may be run again go once more, together. */
 export async function mapSubjects<Own extends object>(
   work: MapWork<Own>,
@@ -162,6 +168,7 @@ export async function mapSubjects<Own extends object>(
       : await execute(work, pending, signal);
     const again: Pending<Own>[] = [];
     const large: Pending<Own>[] = [];
+    const ended: Ended<Own>[] = [];
     for (const [index, one] of pending.entries()) {
       const result = results[index] as InvocationResult;
       if (ran && result.status === 'failed' && one.retries.take(result.reason)) {
@@ -169,9 +176,10 @@ export async function mapSubjects<Own extends object>(
         one.isLarge ||= work.larger !== undefined && result.reason === 'out-of-memory';
         (one.isLarge ? large : again).push(one);
       } else {
-        items.push(await finish(work, one, result));
+        ended.push({ one, result });
       }
     }
+    items.push(...(await finish(work, ended)));
     rounds.push(...[again, large].filter(({ length }) => length > 0));
   }
   return items;
@@ -262,24 +270,31 @@ async function send<Own extends object>(
   return sent;
 }
 
-/** Makes a result the subject's: journal, counts, and whether the run is over by it. */
+/** Makes results the subjects': journal, one wait for all, counts, and whether the run is over by them. */
 async function finish<Own extends object>(
-  work: MapWork<Own>,
-  { subject, execution, attempts, throttles, billedMs, paidMs }: Pending<Own>,
-  result: InvocationResult,
-): Promise<Mapped<Own>> {
-  const { run } = work;
-  result.attempts = attempts;
-  if (result.billedMs !== undefined) result.billedMs = billedMs;
-  const item = Object.assign(result, subject.own(result)) as Mapped<Own>;
-  // The results of an asynchronous run are where its functions leave them.
-  const full = work.queue ? undefined : work.journal?.record(subject.id, item, execution);
-  if (full) await full;
-  run.tally.record(item, throttles, paidMs);
-  run.finished(item);
-  const end = work.completion && endOf(work.completion, run.tally);
-  if (end) run.conclude(end.error);
-  return item;
+  { run, journal, queue, completion }: MapWork<Own>,
+  ended: readonly Ended<Own>[],
+): Promise<Mapped<Own>[]> {
+  const items: Mapped<Own>[] = [];
+  let written: Promise<void> | undefined;
+  for (const { one, result } of ended) {
+    const { subject, execution, attempts, billedMs } = one;
+    result.attempts = attempts;
+    if (result.billedMs !== undefined) result.billedMs = billedMs;
+    const item = Object.assign(result, subject.own(result)) as Mapped<Own>;
+    // The results of an asynchronous run are where its functions leave them. Lines that come together are written together.
+    if (!queue) written = journal?.record(subject.id, item, execution) ?? written;
+    items.push(item);
+  }
+  if (written) await written;
+  for (const [index, { one }] of ended.entries()) {
+    const item = items[index] as Mapped<Own>;
+    run.tally.record(item, one.throttles, one.paidMs);
+    run.finished(item);
+    const end = completion && endOf(completion, run.tally);
+    if (end) run.conclude(end.error);
+  }
+  return items;
 }
 
 /** Waits for the results of all objects where they decide how the run ends. */

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { S3EventRecord } from '../../../src/contract/index.js';
 import { answer, response } from './answers.js';
 import { aws, collect, names } from './mapped-bucket.js';
@@ -77,6 +78,61 @@ describe('a map in batches', () => {
     const items = await collect(map({ batch: { items: 3 } }));
     expect(items.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'failed']);
     expect(items[1]?.error?.message).toContain('with 3 outcomes');
+  });
+});
+
+describe('the journal of a map in batches', () => {
+  const linesOf = (runId: string) =>
+    readFileSync(join(folder, `${runId}.jsonl`), 'utf8')
+      .trimEnd()
+      .split('\n');
+
+  /** Watches the writes to all files, which go on as ever. */
+  async function watchedWrites() {
+    const handle = await open(join(folder, 'any'), 'w');
+    await handle.close();
+    return vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'write');
+  }
+
+  it('is written to once for all results of an invocation, before any is given', async () => {
+    const { map, state } = divided(names(100));
+    state.failing = /00[1-4]3/;
+    const writes = await watchedWrites();
+    const run = map({ batch: { items: 100 }, journal: folder });
+    const told: [key: string, lines: number][] = [];
+    run.on('result', ({ key }) => told.push([key, linesOf(run.runId).length]));
+    const items = await collect(run);
+    // The head, and all the results.
+    expect(writes).toHaveBeenCalledTimes(2);
+    writes.mockRestore();
+    expect(told).toEqual(names(100).map((key) => [key, 101]));
+    expect(items.map(({ key }) => key)).toEqual(names(100));
+    expect(run.summary).toMatchObject({ complete: true, succeeded: 96, failed: 4 });
+  });
+
+  it('has what came before the retries before these are sent', async () => {
+    const { map, state, lambda } = divided(names(4));
+    state.failing = /0002/;
+    const run = map({ batch: { items: 4 }, journal: folder, retry: { failures: 1 } });
+    const sent: number[] = [];
+    run.on('result', () => sent.push(lambda.commandCalls(InvokeCommand).length));
+    await collect(run);
+    expect(sent).toEqual([1, 1, 1, 2]);
+    expect(linesOf(run.runId)).toHaveLength(5);
+  });
+
+  it('has all results of the invocation that ends the run', async () => {
+    const { map, state } = divided(names(20));
+    state.failing = /000[13]/;
+    const run = map({
+      batch: { items: 10 },
+      concurrency: 1,
+      journal: folder,
+      completion: { toleratedFailureCount: 1 },
+    });
+    await expect(collect(run)).rejects.toMatchObject({ code: 'map-failed' });
+    expect(linesOf(run.runId)).toHaveLength(11);
+    expect(run.summary).toMatchObject({ succeeded: 8, failed: 2, complete: false });
   });
 });
 
