@@ -15,6 +15,7 @@ import { queuedSitting } from './queued-sitting.js';
 import type { RunControl } from './run.js';
 import type { Sitting, SittingStep } from './sitting.js';
 import { ObjectSubject, objectId } from './subject.js';
+import { refuseTriggeredPlaces } from './triggered-place.js';
 import type { MapWork } from './work.js';
 
 type BucketSitting = Sitting<MappedObject>;
@@ -31,6 +32,7 @@ export async function beginSitting(
   const { mode, results, journal: wanted } = options;
   const sitting = { functionName, options, steps: (work: Work) => selected(work, options) };
   const place = mode === 'async' ? results : wanted;
+  await refuseTriggeredPlaces(context, functionName, options, run.runId, run.admitting);
   if (!place) return sitting;
   const head = await makeHead(run.runId, functionName, options);
   const store = await openJournalStore(context.objects, place, run.runId, 'new');
@@ -52,6 +54,7 @@ export async function resumeSitting(
     const { functionName } = journal.head;
     run.tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
     run.flow.ordered = all.ordered ?? false;
+    await refuseTriggeredPlaces(context, functionName, { ...all, journal: options.journal }, run.runId, run.admitting);
     const sitting = { functionName, options: all, steps: (work: Work) => selected(work, all) };
     if (all.mode === 'async') {
       if (retryFailed) throw new ValidationError('retryFailed', 'come with the journal of a synchronous run', true);

@@ -31,7 +31,7 @@ export interface MapOptions extends ObjectInputs, InvocationOverrides, MapRunOpt
   journal?: JournalPlace;
 }
 
-/** A place in a bucket for runs; each has a folder there by its ID. */
+/** A place in a bucket for runs; each has a folder there by its ID. Not where a trigger of the function looks. */
 export interface ResultsPlace {
   bucket: string;
   /** Default `scar-runs/`. */
