@@ -75,6 +75,13 @@ export function roomForRecords(scar: InvocationOptions, { queued = false } = {})
   return (queued ? MAX_QUEUED_BYTES : MAX_PAYLOAD_BYTES) - Buffer.byteLength(JSON.stringify({ Records: [], scar }));
 }
 
+/** What records say that have come up together. */
+export type RecordOrigin = Pick<S3EventRecord, 'awsRegion' | 'eventTime'>;
+
+export function recordOrigin(region: string): RecordOrigin {
+  return { awsRegion: region, eventTime: new Date().toISOString() };
+}
+
 /** An object, or a chunk of it, as a notification of S3 tells it. */
 export function objectRecord(
   object: {
@@ -85,14 +92,14 @@ export function objectRecord(
     versionId?: string | undefined;
     chunk?: ObjectChunk | undefined;
   },
-  region: string,
+  { awsRegion, eventTime }: RecordOrigin,
 ): S3EventRecord {
   const { bucket, key, bytes, eTag, versionId, chunk } = object;
   return {
     eventSource: 'aws:s3',
     eventName: 'ObjectCreated:Put',
-    eventTime: new Date().toISOString(),
-    awsRegion: region,
+    eventTime,
+    awsRegion,
     s3: {
       bucket: { name: bucket },
       object: {

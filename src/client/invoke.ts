@@ -8,6 +8,8 @@ import {
   invocationOptions,
   OVERRIDE_NAMES,
   objectRecord,
+  type RecordOrigin,
+  recordOrigin,
   sendInvocation,
 } from './invocation.js';
 import { type InvocationResult, readInvocation } from './invocation-result.js';
@@ -34,7 +36,7 @@ export function invoke(context: ClientContext, name: string, options: InvokeOpti
   check.abortSignal(options.signal);
   return underClient(context, options.signal, async (signal) => {
     const scar = await callOptions(options);
-    const records = callRecords(options, await context.region());
+    const records = callRecords(options, recordOrigin(await context.region()));
     const payload = encodeEvent({ ...(records.length > 0 && { Records: records }), scar });
     const sent = await sendInvocation(context, name, payload, signal);
     if ('error' in sent) throw sent.error;
@@ -53,8 +55,8 @@ export async function callOptions(call: InvocationOverrides & CallInputs): Promi
   return call.inputs ? { ...scar, gather: true } : scar;
 }
 
-export function callRecords({ input, inputs }: CallInputs, region: string): S3EventRecord[] {
-  return (inputs ?? (input ? [input] : [])).map((object) => objectRecord(object, region));
+export function callRecords({ input, inputs }: CallInputs, origin: RecordOrigin): S3EventRecord[] {
+  return (inputs ?? (input ? [input] : [])).map((object) => objectRecord(object, origin));
 }
 
 /** @throws ValidationError */

@@ -88,6 +88,7 @@ export const MAX_DELIMITER_BYTES = 64;
 
 /** A key as notifications carry it: percent-encoded UTF-8, `+` for a space, `/` as it is. */
 export function encodeEventKey(key: string): string {
+  if (/^[\w./-]*$/.test(key)) return key;
   return encodeURIComponent(key)
     .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
     .replace(/%20/g, '+')

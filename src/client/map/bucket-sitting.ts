@@ -2,7 +2,7 @@ import type { InvocationOptions } from '../../contract/index.js';
 import { ValidationError } from '../../errors.js';
 import { isRepeatable } from '../../util/until-aborted.js';
 import type { ClientContext } from '../context.js';
-import { invocationOptions, objectRecord, roomForRecords } from '../invocation.js';
+import { invocationOptions, objectRecord, type RecordOrigin, recordOrigin, roomForRecords } from '../invocation.js';
 import type { ResumeOptions } from '../resume-map.js';
 import { type EventRoom, type ObjectInput, readInputs } from './inputs.js';
 import type { MappedObject } from './item.js';
@@ -122,9 +122,9 @@ function resumedOptions({ head }: MapJournal, { keys, concurrency, drainMs, sign
 type Work = MapWork<MappedObject>;
 type ObjectSteps = AsyncGenerator<SittingStep<MappedObject, ObjectSubject>>;
 
-async function* selected({ context, scar, region, queue, run }: Work, options: MapOptions): ObjectSteps {
+async function* selected({ context, scar, origin, queue, run }: Work, options: MapOptions): ObjectSteps {
   const { bucket, keys, manifest } = options;
-  const room = eventRoom(bucket, region, scar, queue !== undefined);
+  const room = eventRoom(bucket, origin, scar, queue !== undefined);
   // A listing has each key once; a list may have it twice, and then it has two results.
   let position = keys || manifest ? 0 : undefined;
   for await (const step of readInputs(context.objects, options, room, run.admitting)) {
@@ -144,11 +144,11 @@ async function* selected({ context, scar, region, queue, run }: Work, options: M
 /** A record's idempotency key, with its quotes, and a comma behind each. */
 const BYTES_BESIDE_RECORD = 43 + 2 + 2;
 
-function eventRoom(bucket: string, region: string, scar: InvocationOptions, queued: boolean): EventRoom {
+function eventRoom(bucket: string, origin: RecordOrigin, scar: InvocationOptions, queued: boolean): EventRoom {
   return {
     bytes: roomForRecords({ ...scar, idempotencyKeys: [] }, { queued }),
     bytesOf: (input) =>
-      Buffer.byteLength(JSON.stringify(objectRecord({ bucket, ...input }, region))) + BYTES_BESIDE_RECORD,
+      Buffer.byteLength(JSON.stringify(objectRecord({ bucket, ...input }, origin))) + BYTES_BESIDE_RECORD,
   };
 }
 
@@ -165,6 +165,7 @@ export async function plannedObjects(
 ): Promise<Planned> {
   const { bucket, keys, mode } = options;
   if (keys && !isRepeatable(keys)) throw notRepeatable('keys');
-  const room = eventRoom(bucket, await context.region(), await invocationOptions(options), mode === 'async');
+  const origin = recordOrigin(await context.region());
+  const room = eventRoom(bucket, origin, await invocationOptions(options), mode === 'async');
   return { functionName, bucket, steps: (signal) => readInputs(context.objects, options, room, signal) };
 }

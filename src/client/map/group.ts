@@ -31,11 +31,8 @@ export interface BatchSize {
   responseBytes: number;
 }
 
-/** An input, or an object that is read over. */
-export type Step<Input> = { input: Input } | { skipped: SelectedObject };
-
 /** What one invocation works on, or an object that is read over. */
-export type BatchStep<Input> = { inputs: Input[] } | { skipped: SelectedObject };
+export type Step<Input> = { inputs: Input[] } | { skipped: SelectedObject };
 
 /**
  * Gathers inputs into batches, in order; what is skipped is told at once. At most one input is read beyond a batch: the one that did not fit,
@@ -45,30 +42,32 @@ export async function* group<Input>(
   steps: AsyncIterable<Step<Input>>,
   limits: BatchSize,
   sizeOf: (input: Input) => BatchSize,
-): AsyncGenerator<BatchStep<Input>, undefined> {
-  let inputs: Input[] = [];
+): AsyncGenerator<Step<Input>, undefined> {
+  let batch: Input[] = [];
   let left = limits;
   for await (const step of steps) {
     if ('skipped' in step) {
       yield step;
       continue;
     }
-    const size = sizeOf(step.input);
-    if (inputs.length > 0 && !fits(size, left)) {
-      yield { inputs };
-      inputs = [];
-      left = limits;
-    }
-    inputs.push(step.input);
-    left = without(left, size);
-    // Nobody waits for an input more to know that a batch is full.
-    if (left.items === 0) {
-      yield { inputs };
-      inputs = [];
-      left = limits;
+    for (const input of step.inputs) {
+      const size = sizeOf(input);
+      if (batch.length > 0 && !fits(size, left)) {
+        yield { inputs: batch };
+        batch = [];
+        left = limits;
+      }
+      batch.push(input);
+      left = without(left, size);
+      // Nobody waits for an input more to know that a batch is full.
+      if (left.items === 0) {
+        yield { inputs: batch };
+        batch = [];
+        left = limits;
+      }
     }
   }
-  if (inputs.length > 0) yield { inputs };
+  if (batch.length > 0) yield { inputs: batch };
 }
 
 function fits(size: BatchSize, left: BatchSize): boolean {

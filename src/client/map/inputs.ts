@@ -2,7 +2,7 @@ import type { ObjectStore } from '../../aws/object-store.js';
 import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES, type ObjectChunk } from '../../contract/index.js';
 import { ScarError } from '../../errors.js';
 import { type ChunkOptions, checkChunk, splitObject } from './chunk.js';
-import { type BatchOptions, type BatchSize, type BatchStep, checkBatch, group, type Step } from './group.js';
+import { type BatchOptions, type BatchSize, checkBatch, group, type Step } from './group.js';
 import {
   checkSelection,
   type ObjectSelection,
@@ -52,11 +52,11 @@ export function readInputs(
   options: ObjectInputs,
   room: EventRoom,
   signal: AbortSignal,
-): AsyncGenerator<BatchStep<ObjectInput>, undefined> {
+): AsyncGenerator<Step<ObjectInput>, undefined> {
   const { batch, chunk, bucket } = options;
   const passing = passingObjects(store, options, signal);
   const steps = chunk ? chunksOf(store, bucket, passing, chunk, signal) : passing;
-  if (!batch) return group(steps, ONE_AT_A_TIME, () => ONE_AT_A_TIME);
+  if (!batch) return steps;
   const limits: BatchSize = {
     items: batch.items ?? Number.POSITIVE_INFINITY,
     bytes: batch.bytes ?? Number.POSITIVE_INFINITY,
@@ -68,8 +68,6 @@ export function readInputs(
 
 /** Chunks between two turns of the event loop. */
 const TURN = 1_000;
-
-const ONE_AT_A_TIME: BatchSize = { items: 1, bytes: 0, eventBytes: 0, responseBytes: 0 };
 
 function sizeOf(input: ObjectInput, bucket: string, { bytesOf }: EventRoom): BatchSize {
   const { key, versionId, chunk, bytes = 0 } = input;
@@ -89,7 +87,7 @@ async function* passingObjects(
   const { limit = Number.POSITIVE_INFINITY } = options;
   let passed = 0;
   for await (const { object, passes } of selectObjects(store, options, signal)) {
-    yield passes ? { input: object } : { skipped: object };
+    yield passes ? { inputs: [object] } : { skipped: object };
     if (passes && ++passed === limit) return;
   }
 }
@@ -107,12 +105,15 @@ async function* chunksOf(
       yield step;
       continue;
     }
-    const object = await described(store, bucket, step.input, signal);
-    const { bytes } = object;
-    if (bytes === undefined) yield { input: object };
-    else {
+    for (const input of step.inputs) {
+      const object = await described(store, bucket, input, signal);
+      const { bytes } = object;
+      if (bytes === undefined) {
+        yield { inputs: [object] };
+        continue;
+      }
       for (const chunk of splitObject({ bytes }, options)) {
-        yield { input: { ...object, chunk } };
+        yield { inputs: [{ ...object, chunk }] };
         // One object may have millions, which nothing is waited for: others get a turn, and the signal.
         if (++made % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
         signal.throwIfAborted();

@@ -98,38 +98,43 @@ export async function* selectObjects(
     if (manifest && startAfter !== undefined && !comesAfter(key, startAfter)) return false;
     return glob === undefined || glob.matches(key);
   };
-  const objects = keys
-    ? givenObjects(keys, signal)
-    : manifest
-      ? manifestObjects(store, manifest, selection, signal)
-      : listedObjects(store, selection, glob, signal);
+  if (!keys && !manifest) {
+    for await (const page of listedObjects(store, selection, glob, signal)) {
+      for (const object of page) yield { object, passes: passes(object) };
+      // Whoever waits for a result gets it before another page is asked for.
+      await turn();
+    }
+    return;
+  }
+  const objects = manifest ? manifestObjects(store, manifest, selection, signal) : givenObjects(keys ?? [], signal);
   let read = 0;
   for await (const object of objects) {
     yield { object, passes: passes(object) };
-    // Whoever waits for a result gets it before another page is asked for; a long list in memory would let nobody have a turn.
-    if (++read % LARGEST_PAGE === 0) await new Promise((resolve) => setImmediate(resolve));
+    // A long list in memory would let nobody have a turn.
+    if (++read % LARGEST_PAGE === 0) await turn();
   }
 }
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 /** The bucket's objects, page by page. */
-async function* listedObjects(
+function listedObjects(
   store: ObjectStore,
   selection: ObjectSelection,
   glob: Glob | undefined,
   signal: AbortSignal,
-): AsyncGenerator<ListedObject, undefined> {
+): AsyncIterable<ListedObject[]> {
   const { bucket, prefix = '', suffix, size, modifiedSince, startAfter, limit = LARGEST_PAGE } = selection;
   const filtered = suffix !== undefined || size !== undefined || modifiedSince !== undefined || glob !== undefined;
   const literal = glob?.literal ?? '';
   const begins = literal.startsWith(prefix) ? literal : prefix;
-  const pages = store.list(bucket, {
+  return store.list(bucket, {
     // Of a page that is filtered, who knows how much is left.
     pageSize: filtered ? LARGEST_PAGE : Math.min(limit, LARGEST_PAGE),
     signal,
     ...(begins !== '' && { prefix: begins }),
     ...(startAfter !== undefined && { startAfter }),
   });
-  for await (const page of pages) yield* page;
 }
 
 /** S3's order is that of UTF-8's bytes, which is not JavaScript's. */

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { InvocationOptions, S3EventRecord } from '../../contract/index.js';
-import { objectRecord } from '../invocation.js';
+import { objectRecord, type RecordOrigin } from '../invocation.js';
 import type { InvocationResult } from '../invocation-result.js';
 import { callRecords } from '../invoke.js';
 import type { ObjectInput } from './inputs.js';
@@ -17,7 +17,7 @@ export interface Subject<Own> {
   /** In an asynchronous run: where it is in the queue, and whether an event of it was, or may have been, sent before. */
   readonly queued?: QueuedSubject;
   /** Its object, or objects, for the function. */
-  records(region: string): S3EventRecord[];
+  records(origin: RecordOrigin): S3EventRecord[];
   /** What its item has beside the result. */
   own(result: InvocationResult): Own;
 }
@@ -42,8 +42,8 @@ export class ObjectSubject implements Subject<MappedObject> {
     if (queued) this.queued = queued;
   }
 
-  records(region: string): S3EventRecord[] {
-    return [objectRecord({ bucket: this.bucket, ...this.object }, region)];
+  records(origin: RecordOrigin): S3EventRecord[] {
+    return [objectRecord({ bucket: this.bucket, ...this.object }, origin)];
   }
 
   own({ input }: InvocationResult): MappedObject {
@@ -74,8 +74,8 @@ export class CallSubject implements Subject<MappedCall> {
     this.#own = own;
   }
 
-  records(region: string): S3EventRecord[] {
-    return callRecords(this.#own.call, region);
+  records(origin: RecordOrigin): S3EventRecord[] {
+    return callRecords(this.#own.call, origin);
   }
 
   own(): MappedCall {
@@ -90,7 +90,7 @@ export class CallSubject implements Subject<MappedCall> {
  * @param execution - from 1
  */
 export function idempotencyKey(runId: string, subjectId: string, execution: number | string): string {
-  return createHash('sha256').update(`${runId}\n${subjectId}\n${execution}`).digest('base64url');
+  return hash('sha256', `${runId}\n${subjectId}\n${execution}`, 'base64url');
 }
 
 /**

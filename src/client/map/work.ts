@@ -1,5 +1,5 @@
 import type { FunctionFacts, RawInvocation } from '../../aws/lambda.js';
-import type { InvocationOptions } from '../../contract/index.js';
+import type { InvocationOptions, S3EventRecord } from '../../contract/index.js';
 import { ScarError, ValidationError } from '../../errors.js';
 import { allowedConcurrency } from '../concurrency.js';
 import type { ClientContext } from '../context.js';
@@ -8,7 +8,9 @@ import {
   encodeEvent,
   type InvocationOverrides,
   invocationOptions,
+  type RecordOrigin,
   type RetryLimits,
+  recordOrigin,
   type Sent,
   sendInvocation,
 } from '../invocation.js';
@@ -32,7 +34,7 @@ export interface MapWork<Own> {
   context: ClientContext;
   run: RunControl<Own>;
   functionName: string;
-  region: string;
+  origin: RecordOrigin;
   scar: InvocationOptions;
   admission: Admission;
   signals: SignalFan;
@@ -95,7 +97,7 @@ export async function prepareWork<Own extends object>(
     context,
     run,
     functionName,
-    region,
+    origin: recordOrigin(region),
     scar: { ...scar, ...(results && { results }) },
     signals,
     admission,
@@ -252,19 +254,18 @@ async function execute<Own extends object>(
 }
 
 async function send<Own extends object>(
-  { context, region, scar, limits, admission, queue }: MapWork<Own>,
+  { context, origin, scar: shared, limits, admission, queue }: MapWork<Own>,
   functionName: string,
   pending: readonly Pending<Own>[],
   idempotencyKeys: string[],
   signal: AbortSignal,
 ): Promise<Sent> {
   const queued = queue !== undefined;
-  const records = pending.flatMap(({ subject }) => subject.records(region));
-  const event = {
-    ...(records.length > 0 && { Records: records }),
-    scar: { ...scar, ...pending[0]?.subject.scar, idempotencyKeys },
-  };
-  const payload = encodeEvent(event, { queued });
+  const Records: S3EventRecord[] = [];
+  for (const { subject } of pending) Records.push(...subject.records(origin));
+  const own = pending[0]?.subject.scar;
+  const scar = own ? { ...shared, ...own, idempotencyKeys } : { ...shared, idempotencyKeys };
+  const payload = encodeEvent(Records.length > 0 ? { Records, scar } : { scar }, { queued });
   const sent = await sendInvocation(context, functionName, payload, signal, { ...limits, queued }, admission);
   queue?.hasSent(pending);
   return sent;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { objectRecord } from '../../../src/client/invocation.js';
+import { objectRecord, recordOrigin } from '../../../src/client/invocation.js';
 import { type ChunkOptions, splitObject } from '../../../src/client/map/chunk.js';
 import { type InvocationEvent, MAX_RESPONSE_BYTES } from '../../../src/contract/index.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
@@ -23,7 +23,7 @@ describe.skipIf(missing)(`parts of objects, and many objects at once (${missing 
     await bench.store.write({ bucket: 'data', key }, text);
     const { bytes, eTag } = await bench.store.head({ bucket: 'data', key });
     const records = [...splitObject({ bytes }, options)].map((chunk) =>
-      objectRecord({ bucket: 'data', key, bytes, eTag, chunk }, 'us-east-1'),
+      objectRecord({ bucket: 'data', key, bytes, eTag, chunk }, recordOrigin('us-east-1')),
     );
     return { Records: records, scar: answered };
   }

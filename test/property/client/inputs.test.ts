@@ -19,7 +19,7 @@ describe('batches of any inputs', () => {
         async function* steps(): AsyncGenerator<Step<Input>> {
           for (const [n, input] of sizes.entries()) {
             read++;
-            yield input ? { input: { ...input, n } } : { skipped: { key: String(n) } };
+            yield input ? { inputs: [{ ...input, n }] } : { skipped: { key: String(n) } };
           }
         }
         const batches: Input[][] = [];

@@ -7,7 +7,8 @@ import { MAX_RESPONSE_BYTES, MIN_OUTCOME_BYTES } from '../../../../src/contract/
 import { awsError, mockedContext } from '../fixtures.js';
 
 const scar = { version: 1 } as const;
-const recordOf = (input: ObjectInput) => objectRecord({ bucket: 'photos', ...input }, 'eu-west-1');
+const recordOf = (input: ObjectInput) =>
+  objectRecord({ bucket: 'photos', ...input }, { awsRegion: 'eu-west-1', eventTime: '2026-01-01T00:00:00.000Z' });
 
 const bytesOf = (input: ObjectInput) => Buffer.byteLength(JSON.stringify(recordOf(input))) + 1;
 
