@@ -68,8 +68,12 @@ export interface InvocationFacts {
   timings: Timings;
   /** Whether an earlier invocation with the same idempotency key ran it: nothing ran again. */
   repeated: boolean;
-  /** What is paid for, in ms, and the most memory in use; absent if Lambda did not report. */
+  /**
+   * What is paid for, in ms, as Lambda reports it to who waits for the invocation: absent in mode `async`, and where the answer got lost. The sum of `timings` is
+   * less: it lacks the environment's start, and all before the record's turn and after its answer is kept.
+   */
   billedMs?: number;
+  /** The most memory in use; absent where `billedMs` is. */
   maxMemoryMiB?: number;
   /** The last 4 KB of the log. */
   logs: string;

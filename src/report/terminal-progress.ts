@@ -14,6 +14,7 @@ export interface DrawnProgress {
   bytes: number;
   etaMs: number | undefined;
   costUsd: number;
+  withoutBill: number;
 }
 
 /** What draws itself: a `MapRun`. */
@@ -78,7 +79,7 @@ export function terminalProgress(
 
 /** One line: what has a number, and nothing that is zero and means nothing. */
 export function describeProgress(progress: DrawnProgress): string {
-  const { done, listed, total, failed, running, queued, throttles, bytes, etaMs, costUsd } = progress;
+  const { done, listed, total, failed, running, queued, throttles, bytes, etaMs, costUsd, withoutBill } = progress;
   const parts = [`${count(done)}/${count(total ?? listed)}${total === undefined ? ' listed so far' : ''}`];
   if (failed > 0) parts.push(`${count(failed)} failed`);
   if (running > 0) parts.push(`${count(running)} running`);
@@ -86,7 +87,9 @@ export function describeProgress(progress: DrawnProgress): string {
   if (throttles > 0) parts.push(`${count(throttles)} throttles`);
   if (bytes > 0) parts.push(formatBytes(bytes));
   if (etaMs !== undefined && done < (total ?? listed)) parts.push(`${formatDuration(etaMs)} left`);
-  parts.push(`$${costUsd < 0.01 ? costUsd.toPrecision(2) : costUsd.toFixed(2)}`);
+  const cost = `$${costUsd < 0.01 ? costUsd.toPrecision(2) : costUsd.toFixed(2)}`;
+  if (withoutBill === 0) parts.push(cost);
+  else if (costUsd > 0) parts.push(`more than ${cost}`);
   return parts.join(' · ');
 }
 

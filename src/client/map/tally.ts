@@ -27,8 +27,10 @@ export interface MapProgress {
   bytes: number;
   /** When the last result is to be expected, in ms from now, as the last ones came; undefined while nobody can know. */
   etaMs: number | undefined;
-  /** What it has cost so far on AWS, in USD: an estimate. */
+  /** What it has cost so far on AWS, in USD: an estimate, without the time of the results `withoutBill`. */
   costUsd: number;
+  /** Results whose `billedMs` is not known: see {@link MapSummary}. */
+  withoutBill: number;
 }
 
 /** A run in numbers. While it goes on, those so far. */
@@ -60,6 +62,11 @@ export interface MapSummary {
   /** The most invocations at once that were allowed. */
   concurrency: number;
   memoryMiB: number;
+  /**
+   * Results whose `billedMs` is not known, so that the sums below lack it: all of an asynchronous run, and those whose answer got lost. Who looks on by
+   * `attachMap` has sent nothing, so that the requests are missing, too.
+   */
+  withoutBill: number;
   billedMs: number;
   gbSeconds: number;
   /** What it costs on AWS, in USD: an estimate. */
@@ -91,6 +98,7 @@ export class Tally {
   #billedRequests = 0;
   #throttles = 0;
   #coldStarts = 0;
+  #withoutBill = 0;
   #billedMs = 0;
   #paidMs = 0;
 
@@ -176,6 +184,8 @@ export class Tally {
     this.#attempts += item.attempts;
     this.#billedRequests += item.attempts - throttles;
     if (item.coldStart) this.#coldStarts++;
+    // What Lambda did not let run costs nothing.
+    if (item.billedMs === undefined && item.reason !== 'throttled') this.#withoutBill++;
     this.#billedMs += item.billedMs ?? 0;
     this.#paidMs += paidMs;
     this.#bytes += item.size ?? 0;
@@ -213,6 +223,7 @@ export class Tally {
       bytes: this.#bytes,
       etaMs: known ? inFlight / (perMs || 1) : undefined,
       costUsd: this.#cost().total,
+      withoutBill: this.#withoutBill,
     };
   }
 
@@ -240,6 +251,7 @@ export class Tally {
       coldStarts: this.#coldStarts,
       concurrency: this.#concurrency,
       memoryMiB: this.#memoryMiB,
+      withoutBill: this.#withoutBill,
       billedMs: this.#billedMs,
       gbSeconds: gbSeconds(this.#paidMs, this.#memoryMiB),
       costUsd: this.#cost(),

@@ -146,6 +146,7 @@ describe('mapOverBucket', () => {
       bytes: 1001,
       etaMs: 0,
       costUsd: run.summary.costUsd.total,
+      withoutBill: 0,
     });
     expect(progress.every((event, n) => event.done >= (progress[n - 1]?.done ?? 0) && event.inFlight <= 10)).toBe(true);
   });
@@ -286,7 +287,7 @@ describe('mapOverBucket makes failures values', () => {
       ['in/0001.jpg', 'service', 2, 'service'],
       ['in/0002.jpg', 'service', 1, 'service'],
     ]);
-    expect(run.summary).toMatchObject({ complete: true, reasons: { service: 2 }, attempts: 4 });
+    expect(run.summary).toMatchObject({ complete: true, reasons: { service: 2 }, attempts: 4, withoutBill: 2 });
   });
 
   it('of throttles beyond patience', async () => {
@@ -299,7 +300,7 @@ describe('mapOverBucket makes failures values', () => {
     expect(item).toMatchObject({ status: 'failed', reason: 'throttled', error: { code: 'throttled' } });
     expect(context.now()).toBeGreaterThanOrEqual(10_000);
     expect(item?.attempts).toBeGreaterThan(10);
-    expect(run.summary).toMatchObject({ throttles: item?.attempts, costUsd: { total: 0 } });
+    expect(run.summary).toMatchObject({ throttles: item?.attempts, costUsd: { total: 0 }, withoutBill: 0 });
   });
 
   it('none of a throttle that passes; no sooner than Retry-After it is sent again', async () => {

@@ -21,6 +21,7 @@ const START: DrawnProgress = {
   bytes: 0,
   etaMs: undefined,
   costUsd: 0.00001234,
+  withoutBill: 0,
 };
 
 /** A run that the test moves on, and what is written to its stream. */
@@ -98,6 +99,11 @@ describe('describeProgress', () => {
   it('leaves out what is zero', () => {
     expect(describeProgress({ ...START, listed: 5, total: 5, done: 5, running: 0, costUsd: 0 })).toBe('5/5 · $0.0');
     expect(describeProgress({ ...START, queued: 7, throttles: 12 })).toContain(' · 7 queued · 12 throttles · ');
+  });
+
+  it('does not take what is known of a bill for all of it', () => {
+    expect(describeProgress({ ...START, costUsd: 1.5, withoutBill: 3 })).toMatch(/ · more than \$1\.50$/);
+    expect(describeProgress({ ...START, costUsd: 0, withoutBill: 3 })).not.toContain('$');
   });
 
   it.each([
