@@ -14,7 +14,10 @@ import * as check from './validate.js';
 export interface ResumeOptions extends MapSittingOptions {
   /** As `mapOverBucket` had it. Default: true. */
   journal?: JournalPlace;
-  /** Runs the objects again whose last result is a failure, and nothing else. Default false: what has no result yet. */
+  /**
+   * Runs the objects again whose last result is a failure, and nothing else; of an asynchronous run only when all of its events are sent. Default false: what
+   * has no result yet.
+   */
   retryFailed?: boolean;
   /** The same as in `mapOverBucket`, if that had `keys`, which a journal cannot keep. */
   keys?: ObjectKeys;

@@ -11,7 +11,7 @@ import { type EarlierResult, MapJournal } from './journal/journal.js';
 import { openJournalStore } from './journal/place.js';
 import type { MapOptions } from './options.js';
 import { notRepeatable, type Planned } from './plan.js';
-import { queuedSitting } from './queued-sitting.js';
+import { queuedSitting, retriedSitting } from './queued-sitting.js';
 import type { RunControl } from './run.js';
 import type { Sitting, SittingStep } from './sitting.js';
 import { ObjectSubject, objectId } from './subject.js';
@@ -56,10 +56,7 @@ export async function resumeSitting(
     run.flow.ordered = all.ordered ?? false;
     await refuseTriggeredPlaces(context, functionName, { ...all, journal: options.journal }, run.runId, run.admitting);
     const sitting = { functionName, options: all, steps: (work: Work) => selected(work, all) };
-    if (all.mode === 'async') {
-      if (retryFailed) throw new ValidationError('retryFailed', 'come with the journal of a synchronous run', true);
-      return queuedSitting(sitting, journal, run);
-    }
+    if (all.mode === 'async') return (retryFailed ? retriedSitting : queuedSitting)(sitting, journal, run);
     if (retryFailed) return retrySitting(sitting, journal);
     return { ...sitting, journal, earlier: (signal) => journal.results(signal) };
   } catch (error) {

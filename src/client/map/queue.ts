@@ -2,14 +2,18 @@ import type { FunctionFacts } from '../../aws/lambda.js';
 import type { ClientContext } from '../context.js';
 import { type InvocationResult, lostAnswer, readAnswer } from '../invocation-result.js';
 import { AnswerBox, type AnswerPlace } from './answer-box.js';
-import type { Subject } from './subject.js';
+import type { QueuedSubject } from './subject.js';
 
 export const DEFAULT_QUEUE_LIMIT = 10_000;
 
-interface Execution {
-  subject: Subject<unknown>;
-  /** From 1. */
-  execution: number;
+/** A subject's execution, as the queue knows it. */
+export interface Execution {
+  /** Whether an event of it was sent, by whatever process. */
+  sent: QueuedSubject['sent'];
+  /** Whether another is to be sent if it has failed. */
+  again: boolean;
+  /** Whether its subject counts among those of which something is to be sent. */
+  unsent: boolean;
 }
 
 /** Lambda's queue, as an asynchronous run sees it: what is in it, and what comes out at the other end. */
@@ -34,8 +38,18 @@ export class Queue {
   }
 
   hasSent(executions: readonly Execution[]): void {
-    for (const { execution } of executions) if (execution === 1) this.#unsent--;
+    for (const one of executions) {
+      if (!one.unsent || one.again) continue;
+      one.unsent = false;
+      this.#unsent--;
+    }
     this.#tell();
+  }
+
+  /** They have results that stand. */
+  hasEnded(executions: readonly Execution[]): void {
+    for (const one of executions) one.again = false;
+    this.hasSent(executions);
   }
 
   get isSent(): boolean {
@@ -54,14 +68,19 @@ export class Queue {
   /** Whether an event with these keys is in the queue, or has left it, for all that is known. */
   async wasSent(executions: readonly Execution[], keys: readonly string[]): Promise<boolean> {
     const sent = await Promise.all(
-      executions.map(async ({ subject, execution }, index) => {
-        if (execution > 1 || !subject.queued || subject.queued.sent === 'no') return false;
-        return subject.queued.sent === 'yes' || (await this.#box.isClaimed(keys[index] as string));
-      }),
+      executions.map(
+        async ({ sent }, index) =>
+          sent === 'yes' || (sent === 'maybe' && (await this.isClaimed(keys[index] as string))),
+      ),
     );
     const all = sent.every(Boolean);
     if (all) this.hasSent(executions);
     return all;
+  }
+
+  /** Whether an event with the key has left the queue. */
+  isClaimed(key: string): Promise<boolean> {
+    return this.#box.isClaimed(key);
   }
 
   answers(functionName: string, keys: readonly string[]): Promise<InvocationResult[]> {

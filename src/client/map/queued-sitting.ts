@@ -1,13 +1,13 @@
-import { ScarError } from '../../errors.js';
+import { ScarError, ValidationError } from '../../errors.js';
 import type { ClientContext } from '../context.js';
 import type { ObjectSitting } from './bucket-sitting.js';
 import type { MappedObject } from './item.js';
-import type { JournalLine, MapJournal, PlannedLine } from './journal/journal.js';
+import type { EndLine, JournalLine, MapJournal, PlannedLine } from './journal/journal.js';
 import type { ObjectsStore } from './journal/objects-store.js';
 import type { MapOptions } from './options.js';
 import type { RunControl } from './run.js';
 import type { Sitting } from './sitting.js';
-import { ObjectSubject } from './subject.js';
+import { ObjectSubject, type QueuedSubject } from './subject.js';
 
 /** Lines that are written to the journal at once: the first few soon, so that the first event is sent soon. */
 const FIRST_LINES = 100;
@@ -81,8 +81,47 @@ class SendingPlan {
   }
 }
 
-function subjectOf({ id, number, bucket, object }: PlannedLine, sent: 'no' | 'maybe' | 'yes'): ObjectSubject {
-  return new ObjectSubject(id, bucket, object, { number, sent });
+function subjectOf(
+  { id, number, bucket, object }: PlannedLine,
+  sent: QueuedSubject['sent'],
+  again = false,
+): ObjectSubject {
+  return new ObjectSubject(id, bucket, object, { number, sent, again });
+}
+
+/**
+ * The sitting that runs again what has failed, of all that was sent, and nothing else. It writes nothing: where a later execution was sent, its answer
+ * is looked for, and found, by whoever finds a failure.
+ */
+export function retriedSitting(
+  sitting: ObjectSitting,
+  journal: MapJournal,
+  run: RunControl<MappedObject>,
+): Sitting<MappedObject> {
+  return {
+    ...sitting,
+    journal,
+    async *steps() {
+      let end: EndLine | undefined;
+      for await (const line of journal.lines(run.admitting)) end = endOf(line);
+      if (!end) {
+        const hint = 'Let resumeMap send the rest first, without it';
+        throw new ValidationError('retryFailed', 'come when all events of an asynchronous run are sent', true, hint);
+      }
+      for await (const line of journal.lines(run.admitting)) {
+        if ('number' in line) yield { subjects: [subjectOf(line, 'yes', true)] };
+      }
+      yield { skipped: end.skipped };
+    },
+    async allSent() {
+      run.sent(run.tally.started);
+    },
+  };
+}
+
+/** What a line says if all was sent by then. */
+function endOf(line: JournalLine): EndLine | undefined {
+  return 'sent' in line ? line : undefined;
 }
 
 /** Between two looks at what the sender has written, in ms. */
@@ -105,12 +144,15 @@ export function attachedSitting(
       let heardAt = context.now();
       let after = 0;
       for (;;) {
+        let end: EndLine | undefined;
         for await (const text of store.lines(signal, { after })) {
           const line = JSON.parse(text) as JournalLine;
           heardAt = context.now();
           if ('number' in line) yield { subjects: [subjectOf(line, 'yes')] };
-          if (!('sent' in line)) continue;
-          yield { skipped: line.skipped };
+          end = endOf(line);
+        }
+        if (end) {
+          yield { skipped: end.skipped };
           return;
         }
         after = store.last;

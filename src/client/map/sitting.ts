@@ -56,7 +56,7 @@ export async function runSitting<Own extends object>(
     run.progressed();
     if (work.queue) {
       await Promise.race([work.queue.complete(), flow.settled()]);
-      if (work.queue.isSent) await allSent?.();
+      if (work.queue.isSent && tally.isListed) await allSent?.();
     }
     await completeWork(work);
   } catch (error) {

@@ -25,6 +25,8 @@ export interface Subject<Own> {
 export interface QueuedSubject {
   number: number;
   sent: 'no' | 'maybe' | 'yes';
+  /** Whether it is to run again if its last execution has failed. */
+  again?: boolean;
 }
 
 /** An object of the run's bucket, or a chunk of one. */

@@ -14,7 +14,12 @@ import {
   type Sent,
   sendInvocation,
 } from '../invocation.js';
-import { type InvocationResult, readInvocations, unanswered } from '../invocation-result.js';
+import {
+  type InvocationFailureReason,
+  type InvocationResult,
+  readInvocations,
+  unanswered,
+} from '../invocation-result.js';
 import { Admission } from './admission.js';
 import { Backups } from './backups.js';
 import { endOf, endOfAll, type MapCompletion } from './completion.js';
@@ -24,7 +29,7 @@ import type { MapJournal } from './journal/journal.js';
 import { answerPlace } from './journal/place.js';
 import { LargerFunction } from './larger-function.js';
 import type { MapOptions } from './options.js';
-import { DEFAULT_QUEUE_LIMIT, Queue } from './queue.js';
+import { DEFAULT_QUEUE_LIMIT, type Execution, Queue } from './queue.js';
 import type { RunControl } from './run.js';
 import { SignalFan } from './signal-fan.js';
 import { idempotencyKey, queuedKey, type Subject } from './subject.js';
@@ -126,7 +131,7 @@ function largerFunction(
 }
 
 /** A subject on its way to its result. */
-interface Pending<Own> {
+interface Pending<Own> extends Execution {
   subject: Subject<Own>;
   retries: RetriesLeft;
   /** Which execution it is, from 1. */
@@ -162,6 +167,9 @@ export async function mapSubjects<Own extends object>(
     billedMs: 0,
     paidMs: 0,
     isLarge: false,
+    sent: subject.queued?.sent ?? 'no',
+    again: subject.queued?.again ?? false,
+    unsent: true,
   }));
   const rounds = [first];
   for (let pending = rounds.shift(); pending; pending = rounds.shift()) {
@@ -173,7 +181,7 @@ export async function mapSubjects<Own extends object>(
     const ended: Ended<Own>[] = [];
     for (const [index, one] of pending.entries()) {
       const result = results[index] as InvocationResult;
-      if (ran && result.status === 'failed' && one.retries.take(result.reason)) {
+      if (ran && result.status === 'failed' && (await hasAnother(work, one, result.reason))) {
         one.execution++;
         one.isLarge ||= work.larger !== undefined && result.reason === 'out-of-memory';
         (one.isLarge ? large : again).push(one);
@@ -185,6 +193,25 @@ export async function mapSubjects<Own extends object>(
     rounds.push(...[again, large].filter(({ length }) => length > 0));
   }
   return items;
+}
+
+/** Whether a failure is followed by another execution: by one that was sent before, in whatever process, or by one to be sent. */
+async function hasAnother<Own extends object>(
+  { queue, failures }: MapWork<Own>,
+  one: Pending<Own>,
+  reason: InvocationFailureReason,
+): Promise<boolean> {
+  const { queued } = one.subject;
+  const mayRetry = one.retries.take(reason);
+  if (queued && one.sent !== 'no' && (await queue?.isClaimed(queuedKey(queued.number, one.execution + 1)))) {
+    one.sent = 'yes';
+    return true;
+  }
+  one.sent = 'no';
+  if (!one.again) return mayRetry;
+  one.again = false;
+  one.retries = new RetriesLeft(failures);
+  return true;
 }
 
 /** What came of one execution; one that did not run is not run again: sending it has its own limits. */
@@ -287,6 +314,7 @@ async function finish<Own extends object>(
     if (!queue) written = journal?.record(subject.id, item, execution) ?? written;
     items.push(item);
   }
+  queue?.hasEnded(ended.map(({ one }) => one));
   if (written) await written;
   for (const [index, { one }] of ended.entries()) {
     const item = items[index] as Mapped<Own>;

@@ -8,6 +8,8 @@ import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { objectStore } from '../../../src/aws/s3.js';
 import { type AttachOptions, attachMap } from '../../../src/client/attach-map.js';
 import type { ClientContext } from '../../../src/client/context.js';
+import type { JournalLine } from '../../../src/client/map/journal/journal.js';
+import { openObjectsStore } from '../../../src/client/map/journal/place.js';
 import type { MapOptions } from '../../../src/client/map/options.js';
 import { mapOverBucket } from '../../../src/client/map-over-bucket.js';
 import { type ResumeOptions, resumeMap } from '../../../src/client/resume-map.js';
@@ -80,7 +82,14 @@ export async function queuedBucket({ client }: S3Engine, keys: readonly string[]
     mapOverBucket(context, 'gray', { bucket, mode: 'async', results, ...more });
   const resume = (runId: string, more: ResumeOptions = {}) => resumeMap(context, runId, { journal: results, ...more });
   const attach = (runId: string, more: Partial<AttachOptions> = {}) => attachMap(context, runId, { results, ...more });
+  /** The lines of a run's journal. */
+  const journal = async (runId: string) => {
+    const lines: JournalLine[] = [];
+    const store = openObjectsStore(objects, results, runId);
+    for await (const line of store.lines(new AbortController().signal)) lines.push(JSON.parse(line));
+    return lines;
+  };
   /** When all that was taken from the queue has been served. */
   const idle = async () => void (await Promise.allSettled(serving));
-  return { ...mocked, context, bucket, results, objects, state, sent, ran, map, resume, attach, idle };
+  return { ...mocked, context, bucket, results, objects, state, sent, ran, map, resume, attach, journal, idle };
 }

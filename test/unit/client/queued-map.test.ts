@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { MapItem } from '../../../src/client/map/item.js';
 import { type S3Engine, startS3Engine } from '../../support/s3-engine.js';
 import { collect, names } from './mapped-bucket.js';
 import { queuedBucket } from './queued-bucket.js';
+
+const [first, second, third] = names(3) as [string, string, string];
+/** In the order of their keys: `key status`. */
+const told = (items: readonly MapItem[]) => items.map(({ key, status }) => `${key} ${status}`).toSorted();
 
 let s3: S3Engine;
 beforeAll(async () => {
@@ -28,5 +33,92 @@ describe('the bill of an asynchronous run', () => {
     expect(await collect(attached)).toHaveLength(4);
     expect(attached.summary).toMatchObject({ complete: true, withoutBill: 4, costUsd: { total: 0 } });
     expect(progress.at(-1)).toBe(4);
+  });
+});
+
+describe('resumeMap of an asynchronous run with retryFailed', () => {
+  it('runs just the failures again, under new keys, and whoever comes later finds what came of it', async () => {
+    const { map, resume, attach, state, sent, ran } = await queuedBucket(s3, names(3));
+    state.failing = /0001/;
+    const run = map();
+    expect(told(await collect(run))).toEqual([`${first} succeeded`, `${second} failed`, `${third} succeeded`]);
+    const [, failedKey] = sent.find(([object]) => object === second) as [string, string];
+    expect(failedKey).toMatch(/^\d{10}-1$/);
+
+    const again = resume(run.runId, { retryFailed: true });
+    expect(told(await collect(again))).toEqual([`${first} succeeded`, `${second} failed`, `${third} succeeded`]);
+    expect(sent.slice(3)).toEqual([[second, failedKey.replace(/1$/, '2')]]);
+    expect(again.summary).toMatchObject({ complete: true, listed: 3, succeeded: 2, failed: 1, attempts: 1 });
+
+    state.failing = /^$/;
+    const last = resume(run.runId, { retryFailed: true });
+    const items = await collect(last);
+    expect(told(items)).toEqual(names(3).map((key) => `${key} succeeded`));
+    expect(sent.slice(4)).toEqual([[second, failedKey.replace(/1$/, '3')]]);
+    expect(ran).toHaveLength(5);
+
+    for (const later of [attach(run.runId), resume(run.runId), resume(run.runId, { retryFailed: true })]) {
+      expect(told(await collect(later))).toEqual(told(items));
+      expect(later.summary).toMatchObject({ complete: true, succeeded: 3, attempts: 0 });
+    }
+    expect(sent).toHaveLength(5);
+  });
+
+  it('goes on behind the retries that the run had, with as many more', async () => {
+    const { map, resume, attach, state, sent } = await queuedBucket(s3, [first]);
+    state.failing = /0000/;
+    const run = map({ retry: { failures: 1 } });
+    await collect(run);
+    const executions = () => sent.map(([, key]) => key.slice(11));
+    expect(executions()).toEqual(['1', '2']);
+    await collect(resume(run.runId, { retryFailed: true }));
+    expect(executions()).toEqual(['1', '2', '3', '4']);
+    // Who looks on sends nothing that was sent before, and finds no reason to go on.
+    expect(told(await collect(attach(run.runId)))).toEqual([`${first} failed`]);
+    expect(executions()).toEqual(['1', '2', '3', '4']);
+  });
+
+  it('says that all is sent when the retries are', async () => {
+    const { map, resume, attach, state, sent } = await queuedBucket(s3, names(3));
+    state.failing = /000[02]/;
+    const run = map();
+    await collect(run);
+    state.failing = /^$/;
+    const again = resume(run.runId, { retryFailed: true });
+    const said: [events: number, sent: number][] = [];
+    again.on('sent', (events) => said.push([events, sent.length]));
+    await collect(again);
+    expect(said).toEqual([[3, 5]]);
+    expect(told(await collect(attach(run.runId)))).toEqual(names(3).map((key) => `${key} succeeded`));
+  });
+
+  it('is refused while not all is sent, and may follow when it is', async () => {
+    const { map, resume, state, journal } = await queuedBucket(s3, names(20));
+    state.failing = /0007/;
+    const run = map({ queueLimit: 2 });
+    for await (const _ of run) break;
+    expect((await journal(run.runId)).some((line) => 'sent' in line)).toBe(false);
+    const early = collect(resume(run.runId, { retryFailed: true }));
+    await expect(early).rejects.toThrow(/^retryFailed must come when all events of an asynchronous run are sent/);
+    expect(await collect(resume(run.runId))).toHaveLength(20);
+    state.failing = /^$/;
+    const again = resume(run.runId, { retryFailed: true });
+    expect(await collect(again)).toHaveLength(20);
+    expect(again.summary).toMatchObject({ complete: true, succeeded: 20, attempts: 1 });
+  });
+});
+
+describe('an asynchronous run that its completion ends', () => {
+  it('does not say that all is sent, so that what is left can be', async () => {
+    const { map, journal } = await queuedBucket(s3, names(20));
+    const run = map({ queueLimit: 1, completion: { minSuccessful: 2 } });
+    let said = false;
+    run.on('sent', () => {
+      said = true;
+    });
+    await collect(run);
+    expect(said).toBe(false);
+    expect((await journal(run.runId)).filter((line) => 'sent' in line)).toEqual([]);
+    expect(run.summary).toMatchObject({ complete: false, succeeded: 2 });
   });
 });

@@ -32,7 +32,7 @@ export interface PlannedLine {
 }
 
 /** In an asynchronous run: nothing more will be sent. */
-interface EndLine {
+export interface EndLine {
   sent: number;
   skipped: number;
 }
