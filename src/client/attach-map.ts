@@ -4,7 +4,13 @@ import { plannedObjects } from './map/bucket-sitting.js';
 import { storedOptions } from './map/journal/head.js';
 import { MapJournal } from './map/journal/journal.js';
 import { checkRunId, openObjectsStore } from './map/journal/place.js';
-import { checkResults, checkSitting, type MapSittingOptions, type ResultsPlace } from './map/options.js';
+import {
+  checkResults,
+  checkSitting,
+  type MapOptions,
+  type MapSittingOptions,
+  type ResultsPlace,
+} from './map/options.js';
 import { planMap } from './map/plan.js';
 import { attachedSitting } from './map/queued-sitting.js';
 import { MapRun } from './map/run.js';
@@ -22,15 +28,34 @@ export interface AttachOptions extends MapSittingOptions {
 export function attachMap(context: ClientContext, runId: string, options: AttachOptions): MapRun {
   checkRunId(runId);
   check.knownOptions(options, ['results', 'concurrency', 'drainMs', 'signal'], 'attachMap');
-  const { results, concurrency, signal } = options;
+  const { results } = options;
   if (results === undefined) throw new ValidationError('results', 'be given, as mapOverBucket had it', results);
   checkResults('results', results);
   checkSitting(options);
+  return lookOn(context, runId, options, (stored) => stored);
+}
+
+/** Looks on, and sends nothing at all: also not what failed and may run again. Results come as they are there. */
+export function watchMap(context: ClientContext, runId: string, results: ResultsPlace, signal: AbortSignal): MapRun {
+  return lookOn(context, runId, { results, concurrency: 1, signal }, (stored) => {
+    const { retry: _retry, completion: _completion, ordered: _ordered, ...left } = stored;
+    return left;
+  });
+}
+
+/** @param change - what is another than the run was asked for */
+function lookOn(
+  context: ClientContext,
+  runId: string,
+  options: AttachOptions,
+  change: (stored: MapOptions) => MapOptions,
+): MapRun {
+  const { results, concurrency, signal } = options;
   const tally = new Tally(runId);
   const read = async (until: AbortSignal) => {
     const store = openObjectsStore(context.objects, results, runId);
     const { head } = await MapJournal.open(store, () => {}, until);
-    return { store, functionName: head.functionName, options: storedOptions(head) };
+    return { store, functionName: head.functionName, options: change(storedOptions(head)) };
   };
   return new MapRun(
     context,

@@ -1,5 +1,6 @@
 import type { LogQuery } from '../aws/logs.js';
-import { ValidationError } from '../errors.js';
+import { ScarError, ValidationError } from '../errors.js';
+import { linkSignals } from '../util/linked-signal.js';
 import type { ClientContext } from './context.js';
 import type { InvocationFacts } from './invocation-result.js';
 import { follow, GroupWatch, type LogSource, PASSED } from './log/follow.js';
@@ -11,7 +12,9 @@ import { LogStream } from './log/log-stream.js';
 import { NewEvents } from './log/new-events.js';
 import { checkPatience, warnOfMissing } from './log/patience.js';
 import { RunPasses } from './log/run-passes.js';
+import { followAddress, followRun, otherFunction, type RunAddress } from './log/run-results.js';
 import type { MappedCall } from './map/item.js';
+import { checkJournal, checkRunId, type JournalPlace } from './map/journal/place.js';
 import { MapRun } from './map/run.js';
 import * as check from './validate.js';
 
@@ -37,8 +40,13 @@ export interface StreamLogsOptions {
    * Only the events of the invocations of a map, each after its result: of those that end while this run goes on, if it resumes
    * another. To be asked for before the loop over the run begins, and iterated beside it. Ends when the run has, and all of its
    * invocations are reported.
+   *
+   * Also the ID of a run of another process, or of one that has ended, whose `journal` has to be given: the invocations of all results that the journal has by
+   * then; of an asynchronous run those of all its answers, also of those to come.
    */
-  run?: MapRun | MapRun<MappedCall>;
+  run?: MapRun | MapRun<MappedCall> | string;
+  /** Where the run is that `run` is the ID of: its `journal` as `mapOverBucket` had it, or its `results` if it is asynchronous. */
+  journal?: JournalPlace;
   /**
    * CloudWatch's filter pattern
    * (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html); only of the whole log. Events
@@ -76,9 +84,15 @@ export function streamLogs(context: ClientContext, name: string, options: Stream
   const query: LogQuery = { since: time(options.since), until: log.until, filter };
   const stream = (read: (signal: AbortSignal) => AsyncGenerator<LogEvent, undefined>) =>
     new LogStream(context, options.signal, read);
+  if (typeof run === 'string') {
+    const address = { runId: run, journal: options.journal as RunAddress['journal'] };
+    return stream((signal) => readRunElsewhere(log, address, signal));
+  }
   if (run) {
-    const passes = new RunPasses(context, log.group, run as MapRun);
-    return stream((signal) => readRun(log, passes, signal));
+    const passes = new RunPasses(context, log.group, run.runId);
+    // From now on: the run must not have begun.
+    const letGo = followRun(run as MapRun, passes);
+    return stream((signal) => readRun(log, passes, letGo, signal));
   }
   if (item) return stream((signal) => readInvocation(log, query, item, signal));
   if (requestId !== undefined) return stream((signal) => readInvocation(log, query, { requestId }, signal));
@@ -170,15 +184,38 @@ async function findStart(
 }
 
 /** The events of the invocations of a run. */
-async function* readRun(log: LogSource, passes: RunPasses, signal: AbortSignal): AsyncGenerator<LogEvent, undefined> {
+async function* readRun(
+  log: LogSource,
+  passes: RunPasses,
+  letGo: () => void | Promise<void>,
+  signal: AbortSignal,
+): AsyncGenerator<LogEvent, undefined> {
   try {
     for await (const page of follow(log, passes, signal)) {
       if (page !== PASSED) yield* page;
       else if (passes.isComplete) return;
     }
   } finally {
-    passes.close();
+    await letGo();
   }
+}
+
+/** The same of a run that this process has no part in. */
+async function* readRunElsewhere(
+  log: LogSource,
+  address: RunAddress,
+  signal: AbortSignal,
+): AsyncGenerator<LogEvent, undefined> {
+  const { context, functionName, group } = log;
+  const passes = new RunPasses(context, group, address.runId);
+  const link = linkSignals(signal);
+  const results = followAddress(context, functionName, address, passes, link.signal);
+  const letGo = async () => {
+    link.abort(new ScarError('aborted', 'Nobody asks for more of this log'));
+    await results;
+    link.release();
+  };
+  yield* readRun(log, passes, letGo, signal);
 }
 
 const OPTION_NAMES = [
@@ -188,6 +225,7 @@ const OPTION_NAMES = [
   'requestId',
   'item',
   'run',
+  'journal',
   'filter',
   'liveTail',
   'pollIntervalMs',
@@ -218,6 +256,9 @@ function checkSelection(name: string, options: StreamLogsOptions): void {
   const { requestId, item, run } = options;
   const given = (['requestId', 'item', 'run'] as const).filter((option) => options[option] !== undefined);
   const [selection, second] = given;
+  if (options.journal !== undefined && typeof run !== 'string') {
+    throw new ValidationError('journal', "come with a run's ID as run", options.journal);
+  }
   if (selection === undefined) return;
   if (second) throw new ValidationError(second, `not come with ${selection}`, options[second]);
   if (options.filter !== undefined) {
@@ -238,18 +279,34 @@ function isResult(item: object): boolean {
   return [requestId, environmentId, logs].every((value) => typeof value === 'string');
 }
 
-function checkRun(name: string, run: object, { follow, since, until }: StreamLogsOptions): void {
-  if (!(run instanceof MapRun)) throw new ValidationError('run', 'be what mapOverBucket returned', run);
-  const { functionName } = run.summary;
-  if (functionName !== name) throw new ValidationError('run', `be a map of function ${name}`, `one of ${functionName}`);
-  if (run.isIterated) {
-    const hint = 'Call streamLogs before the loop over the map begins';
-    throw new ValidationError('run', 'not have begun', 'one that has', hint);
-  }
+function checkRun(name: string, run: object | string, { journal, follow, since, until }: StreamLogsOptions): void {
+  if (typeof run === 'string') checkAddress(run, journal);
+  else if (!(run instanceof MapRun)) throw new ValidationError('run', 'be what mapOverBucket returned, or its ID', run);
+  else checkOwnRun(name, run);
   if (follow === false) throw new ValidationError('follow', 'be true with run, or left out', follow);
   for (const [option, value] of Object.entries({ since, until })) {
     if (value !== undefined) throw new ValidationError(option, 'not come with run', value);
   }
+}
+
+function checkOwnRun(name: string, run: MapRun): void {
+  const { functionName } = run.summary;
+  if (functionName !== name) throw otherFunction(name, functionName);
+  if (run.isIterated) {
+    const hint = "Call streamLogs before the loop over the map begins, or give the run's ID and its journal";
+    throw new ValidationError('run', 'not have begun', 'one that has', hint);
+  }
+}
+
+/** Nothing but what is kept of a run knows which invocations are its. */
+function checkAddress(runId: string, journal: unknown): void {
+  checkRunId(runId, 'run');
+  checkJournal(journal);
+  if (journal) return;
+  const hint =
+    'As mapOverBucket had it, or its results in mode async. Of a run that has neither, only the process that has it knows the invocations: give it there as run, ' +
+    'before its loop begins';
+  throw new ValidationError('journal', "say where the run is kept, with a run's ID", journal, hint);
 }
 
 /** ms since 1970. */

@@ -1,7 +1,6 @@
 import type { LogService } from '../../aws/logs.js';
 import type { ClientContext } from '../context.js';
 import type { InvocationFacts } from '../invocation-result.js';
-import type { MapRun } from '../map/run.js';
 import { InvocationLog } from './invocation-log.js';
 import { type LogEvent, LogReader } from './log-event.js';
 import type { PassSource } from './log-passes.js';
@@ -27,7 +26,7 @@ interface Wanted {
 }
 
 /**
- * Passes for the invocations of a map's run, as its loop gets their results: each pass goes back to where the first of them began
+ * Passes for the invocations of a map's run, as their results become known: each pass goes back to where the first of them began
  * that is not complete, and takes their events out of the log of the function. Who is complete is forgotten; so nothing is kept
  * but IDs, of invocations whose report has not come.
  */
@@ -37,36 +36,47 @@ export class RunPasses implements PassSource {
   readonly #begun: number;
   /** By request ID. */
   readonly #wanted = new Map<string, Wanted>();
-  readonly #detach: () => void;
-  #runIsOver = false;
+  #isOver = false;
+  #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  /** Listens from now on: the run must not have begun. */
-  constructor(context: ClientContext, group: string, run: MapRun) {
+  constructor(context: ClientContext, group: string, runId: string) {
     this.#context = context;
     this.#group = group;
-    this.#begun = beginOf(run.runId) ?? Date.now();
-    const want = (item: InvocationFacts) => this.#want(item);
-    const end = () => {
-      this.#runIsOver = true;
-      this.#wake?.();
-    };
-    run.on('result', want).on('end', end);
-    this.#detach = () => run.off('result', want).off('end', end);
+    this.#begun = beginOf(runId) ?? 0;
   }
 
-  /** Whether every event of the run was told. */
+  /** A result is known. @param isNew - whether it came about just now */
+  want(item: InvocationFacts, { isNew = true } = {}): void {
+    // What never ran has no log.
+    if (item.requestId === '' || this.#wanted.has(item.requestId)) return;
+    const givenAt = Date.now();
+    const since = isNew ? givenAt - (item.billedMs ?? LONGEST_MS) - SKEW_MS : this.#earliest;
+    this.#wanted.set(item.requestId, { invocation: new InvocationLog(item.requestId, item.logs), since, givenAt });
+    this.#wake?.();
+  }
+
+  /** No more will be known. */
+  end(): void {
+    this.#isOver = true;
+    this.#wake?.();
+  }
+
+  /** No more can be known. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.end();
+  }
+
+  /** Whether every event of the run was told. Throws why more cannot be known. */
   get isComplete(): boolean {
-    return this.#runIsOver && this.#wanted.size === 0;
-  }
-
-  close(): void {
-    this.#detach();
+    if (this.#failure) throw this.#failure.error;
+    return this.#isOver && this.#wanted.size === 0;
   }
 
   /** Waits until there is something to look for. @throws ScarError `log-cut` when a report does not come for minutes */
   async *pass(signal: AbortSignal): AsyncGenerator<LogEvent[] | undefined> {
-    if (this.#wanted.size === 0 && !this.#runIsOver) await this.#arrival(signal);
+    if (this.#wanted.size === 0 && !this.#isOver) await this.#arrival(signal);
     if (this.#wanted.size === 0) return;
     const wanted = [...this.#wanted.values()];
     const began = Date.now();
@@ -81,17 +91,12 @@ export class RunPasses implements PassSource {
     for (const one of wanted) this.#passed(one, began);
   }
 
-  #want(item: InvocationFacts): void {
-    // What never ran has no log.
-    if (item.requestId === '' || this.#wanted.has(item.requestId)) return;
-    const givenAt = Date.now();
-    const since = givenAt - (item.billedMs ?? LONGEST_MS) - SKEW_MS;
-    this.#wanted.set(item.requestId, { invocation: new InvocationLog(item.requestId, item.logs), since, givenAt });
-    this.#wake?.();
+  #sinceOf({ since, givenAt }: Wanted, now: number): number {
+    return now - givenAt < NEARBY_MS ? since : this.#earliest;
   }
 
-  #sinceOf({ since, givenAt }: Wanted, now: number): number {
-    return now - givenAt < NEARBY_MS ? since : this.#begun - LONGEST_MS;
+  get #earliest(): number {
+    return Math.max(0, this.#begun - LONGEST_MS);
   }
 
   #passed({ invocation, givenAt }: Wanted, passBegan: number): void {

@@ -50,11 +50,11 @@ export async function queuedBucket({ client }: S3Engine, keys: readonly string[]
   const objects = objectStore(client);
   /** Objects whose containers fail, and those whose events stay in the queue. */
   const state = { failing: /^$/, waiting: /^$/ };
+  const queue: (() => void)[] = [];
   /** Events that were sent, as object and key. */
   const sent: [object: string, key: string][] = [];
   /** Containers that ran, by key. */
   const ran: string[] = [];
-  const serving = new Set<Promise<unknown>>();
   lambda.on(InvokeCommand).callsFake(async ({ Payload, InvocationType }) => {
     if (InvocationType !== 'Event') throw new Error('An asynchronous run queues its events');
     const event = JSON.parse(Buffer.from(Payload).toString()) as InvocationEvent;
@@ -62,12 +62,12 @@ export async function queuedBucket({ client }: S3Engine, keys: readonly string[]
     const requestId = `r${sent.length}`;
     for (const { input, idempotencyKey } of records) sent.push([input?.key ?? '', idempotencyKey ?? '']);
     const object = records[0]?.input?.key ?? '';
-    if (!state.waiting.test(object)) {
+    const serve = () => {
       const environment = new Environment('env-1', objects, (key) => ran.push(key));
-      const served = environment.invoke(requestId, event, state.failing.test(object) ? { kind: 'exit' } : undefined);
-      serving.add(served);
-      served.finally(() => serving.delete(served)).catch(() => {});
-    }
+      void environment.invoke(requestId, event, state.failing.test(object) ? { kind: 'exit' } : undefined);
+    };
+    if (state.waiting.test(object)) queue.push(serve);
+    else serve();
     return { $metadata: { requestId }, StatusCode: 202 };
   });
 
@@ -82,6 +82,10 @@ export async function queuedBucket({ client }: S3Engine, keys: readonly string[]
     mapOverBucket(context, 'gray', { bucket, mode: 'async', results, ...more });
   const resume = (runId: string, more: ResumeOptions = {}) => resumeMap(context, runId, { journal: results, ...more });
   const attach = (runId: string, more: Partial<AttachOptions> = {}) => attachMap(context, runId, { results, ...more });
+  /** Takes all that waits from the queue. */
+  const release = () => {
+    for (const serve of queue.splice(0)) serve();
+  };
   /** The lines of a run's journal. */
   const journal = async (runId: string) => {
     const lines: JournalLine[] = [];
@@ -89,7 +93,5 @@ export async function queuedBucket({ client }: S3Engine, keys: readonly string[]
     for await (const line of store.lines(new AbortController().signal)) lines.push(JSON.parse(line));
     return lines;
   };
-  /** When all that was taken from the queue has been served. */
-  const idle = async () => void (await Promise.allSettled(serving));
-  return { ...mocked, context, bucket, results, objects, state, sent, ran, map, resume, attach, journal, idle };
+  return { ...mocked, context, bucket, results, objects, state, sent, ran, map, resume, attach, release, journal };
 }

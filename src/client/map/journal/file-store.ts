@@ -10,6 +10,11 @@ const SYNC_MS = 1_000;
 
 const READ_BYTES = 1024 * 1024;
 
+/** Whether a journal must be there or must not; one that is read may have a writer. */
+export type JournalMode = 'new' | 'existing' | 'read';
+
+const FLAGS = { new: 'wx+', existing: 'r+', read: 'r' } as const;
+
 /** A journal in a file of this machine, readable by its owner alone: options may have secrets in them. */
 export class FileStore implements JournalStore {
   readonly gatherMs = 0;
@@ -26,18 +31,15 @@ export class FileStore implements JournalStore {
     this.#unlock = unlock;
   }
 
-  /**
-   * @param mode - whether it must be there or must not
-   * @throws ScarError `run-not-found`, `run-in-use`; `invalid-option` for a folder that cannot be written to
-   */
-  static async open(file: string, mode: 'new' | 'existing'): Promise<FileStore> {
+  /** @throws ScarError `run-not-found`, `run-in-use`; `invalid-option` for a folder that cannot be written to */
+  static async open(file: string, mode: JournalMode): Promise<FileStore> {
     let unlock: (() => void) | undefined;
     try {
       if (mode === 'new') makeFolder(dirname(file), 0o700);
       else await (await open(file, 'r')).close();
-      unlock = tryFileLock(`${file}.lock`);
+      unlock = mode === 'read' ? () => {} : tryFileLock(`${file}.lock`);
       if (!unlock) throw inUse(file);
-      const handle = await open(file, mode === 'new' ? 'wx+' : 'r+', 0o600);
+      const handle = await open(file, FLAGS[mode], 0o600);
       const store = new FileStore(file, handle, unlock);
       if (mode === 'existing') await store.#cutTornLine();
       return store;
@@ -129,9 +131,9 @@ function inUse(file: string): ScarError {
   );
 }
 
-function openError(file: string, error: unknown, mode: 'new' | 'existing'): ScarError {
+function openError(file: string, error: unknown, mode: JournalMode): ScarError {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT' && mode === 'existing') {
+  if (code === 'ENOENT' && mode !== 'new') {
     const message = `There is no journal ${file}: give the run's ID, and the journal's place as mapOverBucket had it`;
     return new ScarError('run-not-found', message, { context: { journal: file }, cause: error });
   }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { ObjectStore } from '../../../aws/object-store.js';
 import { ValidationError } from '../../../errors.js';
 import { checkResults, type ResultsPlace } from '../options.js';
-import { FileStore } from './file-store.js';
+import { FileStore, type JournalMode } from './file-store.js';
 import { ObjectsStore } from './objects-store.js';
 import type { JournalStore } from './store.js';
 
@@ -20,9 +20,9 @@ export function checkJournal(journal: unknown): void {
 }
 
 /** @throws ValidationError */
-export function checkRunId(runId: unknown): asserts runId is string {
+export function checkRunId(runId: unknown, option = 'runId'): asserts runId is string {
   if (typeof runId === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(runId)) return;
-  throw new ValidationError('runId', 'be the ID of a run, as in run.runId', runId);
+  throw new ValidationError(option, 'be the ID of a run, as in run.runId', runId);
 }
 
 /** Everything of a run in a bucket begins with it. */
@@ -40,7 +40,7 @@ export async function openJournalStore(
   objects: ObjectStore,
   place: string | true | ResultsPlace,
   runId: string,
-  mode: 'new' | 'existing',
+  mode: JournalMode,
 ): Promise<JournalStore> {
   if (typeof place === 'object') return openObjectsStore(objects, place, runId);
   return FileStore.open(join(place === true ? usualFolder() : resolve(place), `${runId}.jsonl`), mode);
