@@ -55,7 +55,7 @@ export interface MapSummary {
   backups: number;
   /** How many failed for which reason. */
   reasons: Partial<Record<InvocationFailureReason, number>>;
-  /** Invocations that were sent, repetitions among them. */
+  /** Invocations that were sent, repetitions among them; of earlier sittings as many as the results say, each of a batch by itself. */
   attempts: number;
   throttles: number;
   coldStarts: number;
@@ -172,17 +172,26 @@ export class Tally {
   }
 
   /**
-   * @param throttles - how many of its attempts Lambda did not let run
+   * An invocation was sent.
+   *
+   * @param throttles - how many of the attempts Lambda did not let run
+   */
+  sent(attempts: number, throttles: number): void {
+    this.#attempts += attempts;
+    this.#billedRequests += attempts - throttles;
+  }
+
+  /**
+   * A subject has its result.
+   *
    * @param paidMs - what was billed, in ms of the function's own memory
    */
-  record(item: InvocationResult & { size?: number | undefined }, throttles: number, paidMs = item.billedMs ?? 0): void {
+  record(item: InvocationResult & { size?: number | undefined }, paidMs = item.billedMs ?? 0): void {
     if (item.status === 'succeeded') this.#succeeded++;
     else {
       this.#failed++;
       this.#reasons[item.reason] = (this.#reasons[item.reason] ?? 0) + 1;
     }
-    this.#attempts += item.attempts;
-    this.#billedRequests += item.attempts - throttles;
     if (item.coldStart) this.#coldStarts++;
     // What Lambda did not let run costs nothing.
     if (item.billedMs === undefined && item.reason !== 'throttled') this.#withoutBill++;
@@ -195,7 +204,8 @@ export class Tally {
   replay(item: InvocationResult): void {
     this.#started++;
     this.#replayed++;
-    this.record(item, 0);
+    this.sent(item.attempts, 0);
+    this.record(item);
   }
 
   end(): void {

@@ -138,7 +138,6 @@ interface Pending<Own> extends Execution {
   /** Which execution it is, from 1. */
   execution: number;
   attempts: number;
-  throttles: number;
   billedMs: number;
   /** The same in ms of the function's own memory. */
   paidMs: number;
@@ -164,7 +163,6 @@ export async function mapSubjects<Own extends object>(
     retries: new RetriesLeft(work.failures),
     execution: subject.executed + 1,
     attempts: 0,
-    throttles: 0,
     billedMs: 0,
     paidMs: 0,
     isLarge: false,
@@ -236,7 +234,10 @@ async function executeTwice<Own extends object>(
   });
   if (executed.copies === 2) work.run.tally.backedUp();
   // One that was dropped was sent, too.
-  if (counted < executed.copies) for (const one of pending) one.attempts++;
+  if (counted < executed.copies) {
+    work.run.tally.sent(1, 0);
+    for (const one of pending) one.attempts++;
+  }
   return executed;
 }
 
@@ -265,9 +266,9 @@ async function execute<Own extends object>(
   );
   const wasSent = queue && (await queue.wasSent(pending, keys));
   const sent = wasSent ? undefined : await send(work, functionName, pending, keys, signal);
-  for (const one of pending) {
-    one.attempts += sent?.attempts ?? 0;
-    one.throttles += sent?.throttles ?? 0;
+  if (sent) {
+    work.run.tally.sent(sent.attempts, sent.throttles);
+    for (const one of pending) one.attempts += sent.attempts;
   }
   let results: InvocationResult[];
   if (sent && 'error' in sent) results = pending.map(() => unanswered(sent.error, 0));
@@ -318,7 +319,7 @@ async function finish<Own extends object>(
   if (written) await written;
   for (const [index, { one }] of ended.entries()) {
     const item = items[index] as Mapped<Own>;
-    run.tally.record(item, one.throttles, one.paidMs);
+    run.tally.record(item, one.paidMs);
     run.finished(item);
     const end = completion && endOf(completion, run.tally);
     if (end) run.conclude(end.error);
