@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { addAbortSignal, Readable } from 'node:stream';
 import {
@@ -12,6 +12,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { ScarError } from '../errors.js';
+import { chunksToFile } from '../util/chunks-to-file.js';
 import { sleep } from '../util/sleep.js';
 import { dateOfAnswer } from './date-of-answer.js';
 import { type AttemptedCall, awsErrorName, awsStatus, fromAwsError } from './errors.js';
@@ -134,15 +135,12 @@ class S3ObjectStore implements ObjectStore {
     file: string,
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<ObjectHead> {
-    const { body, ...head } = await this.read(object, { signal });
+    const first = await this.#get(object, { signal });
+    const { body, ...head } = first;
     try {
-      const handle = await open(file, 'w');
-      try {
-        for await (const chunk of body) await handle.writeFile(chunk);
-      } finally {
-        await handle.close();
-      }
+      await chunksToFile(this.#resumed(object, { signal }, first), file, head.bytes);
     } finally {
+      // Nobody may have begun to read it.
       body.destroy();
     }
     return head;
@@ -177,14 +175,14 @@ class S3ObjectStore implements ObjectStore {
     file: string | Buffer,
     options: WriteOptions & { parallelParts?: number } = {},
   ): Promise<{ bytes: number }> {
+    const { size } = statSync(file);
+    if (size <= PART_BYTES) {
+      const bytes = readFileSync(file);
+      await this.write(object, bytes, options);
+      return { bytes: bytes.length };
+    }
     const handle = await open(file, 'r');
     try {
-      const { size } = await handle.stat();
-      if (size <= PART_BYTES) {
-        const bytes = await handle.readFile();
-        await this.write(object, bytes, options);
-        return { bytes: bytes.length };
-      }
       await this.#upload(object, createReadStream(file, { fd: handle, autoClose: false }), size, options);
       return { bytes: size };
     } finally {

@@ -6,7 +6,9 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
+  statSync,
   truncateSync,
   utimesSync,
 } from 'node:fs';
@@ -95,7 +97,7 @@ export function makeFolders(
 }
 
 /**
- * Removes all that a container left, but its folders, which stay for the next one, and the file of owners; both are emptied.
+ * Removes all that a container left, but its folders, which stay for the next one, and the file of owners; both have nothing in them then.
  *
  * @param folder - that it is missing is fine
  */
@@ -104,13 +106,22 @@ export function clearFolders(folder: string, requestId: string): void {
   const folders = hostFolders(folder, requestId);
   const kept = new Set(Object.values(folders));
   for (const name of readdirSync(folder)) {
-    if (name === OWNERS) truncateSync(join(folder, name));
+    if (name === OWNERS) clearOwners(join(folder, name));
     else removeTreeSync(join(folder, name), kept);
   }
   if (!existsSync(folders.request)) return;
   // A folder that moves to another one is written to, as its `..` changes.
   chmodSync(folders.request, 0o700);
   renameSync(folders.request, join(folder, SPARE));
+}
+
+/** The first page of the runner's table (supervisor/inroot/owners.c), which is all of it where no owner is remembered. */
+const BLANK_OWNERS = Buffer.alloc(4096);
+
+/** A disk takes longer to take a file's only page away, and to give the next one, than to say that there is nothing in it. */
+function clearOwners(file: string): void {
+  const isBlank = statSync(file).size === BLANK_OWNERS.length && readFileSync(file).equals(BLANK_OWNERS);
+  if (!isBlank) truncateSync(file);
 }
 
 function hostFolders(folder: string, requestId: string) {

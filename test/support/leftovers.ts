@@ -50,7 +50,7 @@ export function processesBelow(folder: string): string[] {
   return found;
 }
 
-/** What stays of a container's folder for the next one: empty folders and an empty file. */
+/** What stays of a container's folder for the next one: empty folders, and a file without a bit in it. */
 const KEPT = /^(owners|shm|tmp|request(\/(input|output))?)$/;
 
 /** What containers left below a folder, in `<tmp>/scar/run/<supervisor>/<number>`. */
@@ -58,7 +58,8 @@ export function containerLeftovers(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => {
     const [, left] = /(?:^|\/)scar\/run\/[^/]+\/\d+\/(.+)$/.exec(path) ?? [];
     if (left === undefined) return false;
-    const stats = statSync(join(folder, path));
-    return !KEPT.test(left) || (left === 'owners' ? stats.size > 0 : !stats.isDirectory());
+    const file = join(folder, path);
+    if (left === 'owners') return readFileSync(file).some((byte) => byte !== 0);
+    return !KEPT.test(left) || !statSync(file).isDirectory();
   });
 }
