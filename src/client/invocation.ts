@@ -141,8 +141,8 @@ export interface Gate {
    * @param again - whether Lambda has refused it before
    */
   enter(again: boolean): Promise<void> | undefined;
-  /** A request is no longer on its way: it ran, or may have. */
-  leave(): void;
+  /** A request is no longer on its way: it ran, or may have; `tookMs` from sending to the answer, if there was one. */
+  leave(tookMs?: number): void;
   /** One that Lambda refused is no longer on its way; `tookMs` from sending to refusal. */
   refuse(error: ScarError, tookMs: number): void;
 }
@@ -191,7 +191,7 @@ export async function sendInvocation(
       const raw = limits.queued
         ? await context.functions.enqueue(functionName, payload, signal)
         : await context.functions.invoke(functionName, payload, ANSWER_TIMEOUT_MS, signal);
-      gate?.leave();
+      gate?.leave(context.now() - sentAt);
       return { raw, attempts, throttles };
     } catch (thrown) {
       throttled = isThrottle(thrown);

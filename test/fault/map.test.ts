@@ -34,10 +34,10 @@ const FAULTS = [
 
 const keys = Array.from({ length: OBJECTS }, (_, n) => `in/${String(n).padStart(6, '0')}`);
 
-/** While results come, of which it takes a small part of those that are left; or at the very beginning. */
-function nextKill(random: () => number, left: number): Kill {
+/** While results come, anywhere in what is left for the other kills; or at the very beginning. */
+function nextKill(random: () => number, left: number, kills: number): Kill {
   if (random() < 0.25) return { afterMs: 100 * random() };
-  return { afterNew: Math.floor((random() * left) / KILLS), andMs: 20 * random() };
+  return { afterNew: Math.floor((2 * random() * left) / (KILLS - kills + 1)), andMs: 20 * random() };
 }
 
 describe.skipIf(missingPackage)('a map on a bad day', () => {
@@ -69,7 +69,7 @@ describe.skipIf(missingPackage)('a map on a bad day', () => {
     let last: Sitting;
     for (;;) {
       const resume = runId && { runId, options: { journal } };
-      const kill = kills < KILLS ? nextKill(random, OBJECTS - replayed) : undefined;
+      const kill = kills < KILLS ? nextKill(random, OBJECTS - replayed, kills) : undefined;
       last = await sit(folder.path, { client: aws.client, functionName: 'work', map, resume }, given, kill);
       if (last.killed) kills++;
       runId ??= last.runId;

@@ -76,7 +76,8 @@ export class Admission implements Gate {
     });
   }
 
-  leave(): void {
+  leave(tookMs?: number): void {
+    if (tookMs !== undefined) this.#capacity.answered(tookMs);
     this.#onTheWay--;
     this.#shutSince = undefined;
     this.#admit();

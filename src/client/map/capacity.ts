@@ -11,7 +11,7 @@ const FIRST_ROUND_TRIP_MS = 100;
 export const LEAST_FEEDBACK_MS = 50;
 
 /** The first raise above what is documented, how much larger the next is after one that held, how much smaller after one that was refused. */
-const FIRST_STEP = 16;
+const FIRST_STEP = 512;
 const STEP_UP = 2;
 const STEP_DOWN = 8;
 
@@ -103,6 +103,11 @@ export class Capacity {
     if (!this.#refused) this.#lastRaiseRefused(now);
     if (this.#limit < this.#held * SHRUNK && now >= this.#decreaseAt) this.#decrease(now);
     this.#raiseAt = now + Math.min(LONGEST_PAUSE_MS, this.#feedbackMs * 2 ** this.#pauses);
+  }
+
+  /** Lambda ran a request: nothing takes longer than that to be refused. */
+  answered(tookMs: number): void {
+    this.#roundTripMs = Math.min(this.#roundTripMs, tookMs);
   }
 
   #lastRaiseHeld(): void {

@@ -27,6 +27,19 @@ describe('Capacity', () => {
     expect(capacity.raise(10_000, capacity.raiseIn(0))).toBe(true);
   });
 
+  it('takes no refusal to come later than an answer did', () => {
+    const raisedAgainIn = (answers: number[]) => {
+      const capacity = new Capacity(0);
+      for (const ms of answers) capacity.answered(ms);
+      capacity.raise(10_000, 1_000);
+      return capacity.raiseIn(1_000);
+    };
+    expect(raisedAgainIn([])).toBe(200);
+    expect(raisedAgainIn([5_000])).toBe(200);
+    expect(raisedAgainIn([60, 40, 90])).toBe(80);
+    expect(raisedAgainIn([1])).toBe(50);
+  });
+
   it('never goes above the cap', () => {
     const capacity = new Capacity(0);
     pass(capacity, { from: 0, to: 20_000, takes: () => 1e6 });
