@@ -149,34 +149,40 @@ export class FaultyAws implements AsyncDisposable {
       throw new ServiceError(name, status, message, { fields, headers: storm.retryAfter ? headers : {} });
     }
     const event = JSON.parse(Buffer.from(Payload).toString()) as InvocationEvent;
-    const [{ input, idempotencyKey: key = '' } = {}] = parseEvent(event).records;
-    const object = input?.key ?? '';
-    const fault = this.#schedule.invocation(object);
+    const { records } = parseEvent(event);
+    const keys = records.map(({ idempotencyKey = '' }) => idempotencyKey);
+    const fault = this.#schedule.invocation(records[0]?.input?.key ?? '');
     if (fault) this.#count(fault.kind === 'death' ? `death: ${fault.cause}` : fault.kind);
     refuse(fault, context);
-    this.#meet(object, key);
+    for (const { input, idempotencyKey = '' } of records) this.#meet(input?.key ?? '', idempotencyKey);
     const environment = this.#idle.pop() ?? this.#environment();
     try {
       const response = await environment.invoke(context.requestId, event, fault);
       this.#idle.push(environment);
-      if (response.outcomes[0]?.status === 'failed') this.#failed.add(key);
+      for (const [index, key] of keys.entries())
+        if (response.outcomes[index]?.status === 'failed') this.#failed.add(key);
       if (fault?.kind === 'reply-lost') reset(context);
       if (fault?.kind === 'reply-failed') throw unavailable(500);
       return { StatusCode: 200, Payload: Buffer.from(JSON.stringify(response)) };
     } catch (error) {
       if (error instanceof ServiceError) throw error;
-      return this.#unhandled(error, key, fault, context);
+      return this.#unhandled(error, keys, fault, context);
     }
   }
 
-  async #unhandled(error: unknown, key: string, fault: Fault | undefined, context: OperationContext): Promise<object> {
+  async #unhandled(
+    error: unknown,
+    keys: readonly string[],
+    fault: Fault | undefined,
+    context: OperationContext,
+  ): Promise<object> {
     if (fault?.kind === 'death' && fault.told !== 'at-once') {
       // The network's end of it: so late that the claim is dead, too.
       if (fault.told === 'too-late') await sleep(TIMEOUT_MS + GRACE_MS + 1_000);
       reset(context);
       return {};
     }
-    this.#failed.add(key);
+    for (const key of keys) this.#failed.add(key);
     const { message } = error as Error;
     const words = error instanceof Death ? LAST_WORDS[error.reason] : { errorType: 'ScarError', errorMessage: message };
     if (!(error instanceof Death)) this.#count('answer not kept');
