@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readKernelFile } from './kernel-file.js';
 import type { ContainerProcesses } from './processes.js';
 
 /** Time between two looks at the container's memory, in ms; longer where there are so many processes that a look takes long. */
@@ -51,7 +52,8 @@ export function watchMemory(
 /** -1 where they are not counted. */
 function countKills(file: string): number {
   try {
-    return Number(/^oom_kill (\d+)$/m.exec(readFileSync(file, 'latin1'))?.[1] ?? -1);
+    const text = file.startsWith('/proc/') ? readKernelFile(file) : readFileSync(file, 'latin1');
+    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? -1);
   } catch {
     return -1;
   }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readKernelFile } from './kernel-file.js';
 
 /** How long killed processes may take to go away, in ms; one that waits for a disk or a device can take for ever. */
 const GONE_WITHIN_MS = 2_000;
@@ -45,12 +46,18 @@ export class ContainerProcesses {
   }
 }
 
+/** More than any machine starts in a ms, all of them taking turns at one lock of the kernel's. */
+const MOST_FORKS_PER_MS = 100;
+
+/** So few IDs are looked at sooner than a list of all processes is read. */
+const FEW = 16;
+
 /**
  * Tells which processes were started after a given moment, so that the look for what a container left behind costs
  * next to nothing on a machine with many others.
  */
 export class NewProcesses {
-  readonly #forksBefore = countForks();
+  readonly #startedAt = performance.now();
 
   /**
    * All processes started since that still run, and perhaps others.
@@ -59,12 +66,13 @@ export class NewProcesses {
    */
   since(first: number): number[] {
     const last = lastProcessId();
-    const pids = allProcesses();
-    // IDs are given out in a circle (Linux: alloc_pid, kernel/pid.c): until it has closed, those since are one stretch of it.
-    if (last === 0 || !(countForks() - this.#forksBefore < maxProcessId() / 2)) return pids;
+    // IDs are given out in a circle (Linux: alloc_pid, kernel/pid.c): until it may have closed, those since are one stretch of it.
+    const forks = (performance.now() - this.#startedAt) * MOST_FORKS_PER_MS;
+    if (last === 0 || forks > maxProcessId() / 2) return allProcesses();
+    if (last >= first && last - first < FEW) return Array.from({ length: last - first + 1 }, (_, n) => first + n);
     const isNew =
       last >= first ? (pid: number) => pid >= first && pid <= last : (pid: number) => pid >= first || pid <= last;
-    return pids.filter(isNew);
+    return allProcesses().filter(isNew);
   }
 }
 
@@ -74,18 +82,13 @@ function allProcesses(): number[] {
     .filter((pid) => Number.isInteger(pid));
 }
 
-/** Processes and threads started since boot; infinite if the kernel does not say. */
-function countForks(): number {
-  return Number(/^processes (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1] ?? Number.POSITIVE_INFINITY);
-}
-
 /** The ID that was given out last (proc_loadavg(5)); 0 if the kernel does not say. */
 function lastProcessId(): number {
-  return Number(readFileSync('/proc/loadavg', 'latin1').trimEnd().split(' ').at(-1));
+  return Number(readKernelFile('/proc/loadavg').trimEnd().split(' ').at(-1));
 }
 
 function maxProcessId(): number {
-  return Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1'));
+  return Number(readKernelFile('/proc/sys/kernel/pid_max'));
 }
 
 /** Sends a signal to a process, or with a negative pid to a process group; fine if it has ended. */
