@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, posix } from 'node:path';
 import { type FunctionSpec, type InvocationOptions, isFakeRoot } from '../../src/contract/index.js';
+import type { ImageConfig } from '../../src/oci/image-source.js';
 import { Failure } from '../failure.js';
 import { type ContractValues, containerEnvironment, type VariableSources } from './environment.js';
 import type { FileView } from './file-view.js';
@@ -36,7 +37,7 @@ export function processSpec(sources: ProcessSources): ProcessSpec {
   const config = image.config.config ?? {};
   const cwd = posix.join('/', config.WorkingDir ?? '');
   makeWorkingDirectory(cwd, folders.view);
-  const { home, ...user } = imageUser(config.User, folders.view);
+  const { home, ...user } = userOf(image.config, folders.view);
   const program = chooseProgram(options, spec, sources.functionScript, config);
   return {
     rootfs: image.rootfs,
@@ -55,6 +56,15 @@ export function processSpec(sources: ProcessSources): ProcessSpec {
     undo: folders.host.undo,
     appearance: isFakeRoot(spec) ? { ...user, owners: folders.host.owners } : undefined,
   };
+}
+
+const users = new WeakMap<ImageConfig, ReturnType<typeof imageUser>>();
+
+/** The image's user, looked up once: its files are the same for every container. */
+function userOf(image: ImageConfig, view: FileView): ReturnType<typeof imageUser> {
+  const user = users.get(image) ?? imageUser(image.config?.User, view);
+  users.set(image, user);
+  return user;
 }
 
 function installScript(script: Buffer, folders: ContainerFolders): [string, ...string[]] {
