@@ -42,16 +42,16 @@ export function dependencies(config: Config, log: Writable): Dependencies {
       return bringRootfs({ spec, packageFolder, store: own.store, log, sleep }, place);
     },
     runner: () => {
-      runner ??= makeRunner(config, scratch, log);
+      runner ??= makeRunner(own);
       return runner;
     },
   };
   return own;
 }
 
-async function makeRunner(config: Config, scratch: Scratch, log: Writable): Promise<Runner> {
+async function makeRunner({ config, scratch, launcher, log }: Dependencies): Promise<Runner> {
   const executable = await scratch.installRunner(config.runner);
-  const { runner, because } = chooseRunner(executable, await probeAbilities(executable), config.spec.runner);
+  const { runner, because } = chooseRunner(executable, await probeAbilities(executable, launcher), config.spec.runner);
   log.write(`scar: ${because}\n`);
   return runner;
 }

@@ -240,6 +240,8 @@ void launcher(void)
 	struct program_at_work program = {0, {NO_FILE, NO_FILE}};
 	struct piece piece;
 
+	/* What Node was started with, and does not know (since Linux 5.9). */
+	raw_syscall(__NR_close_range, ERRORS + 1, ~0U, 0, 0, 0, 0);
 	hold_signals();
 	for (;;) {
 		struct pollfd files[] = {{INPUT, POLLIN, 0}, {program.output[0], POLLIN, 0}, {program.output[1], POLLIN, 0}};
