@@ -18,7 +18,7 @@ export interface Launched {
 export interface Exit {
   exitCode: number | null;
   signal: NodeJS.Signals | null;
-  /** Why nothing is known of the end but that the launcher's came first; the process is to be killed then. */
+  /** Why it never was the program that was asked for, or is to be killed, as its launcher has ended and nobody knows of its end. */
   failure?: Failure;
 }
 
@@ -83,7 +83,7 @@ class Connection {
     } catch (error) {
       throw notStarted((error as Error).message, error);
     }
-    this.#child.once('error', (error) => this.#refuse(notStarted(error.message, error)));
+    this.#child.once('error', (error) => this.#over(null, notStarted(error.message, error)));
     this.#child.once('close', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
     this.#child.stdin?.on('error', () => {}); // it has ended, as is told above
     this.#child.stdout?.on('data', (chunk: Buffer) => reader.push(chunk));
@@ -122,12 +122,9 @@ class Connection {
 
   #report(kind: number, value: number): void {
     if (kind === REPORT.started) this.#started(value);
-    else if (kind === REPORT.refused) this.#refuse(notStarted(`execve ${getSystemErrorName(-value)}`));
+    else if (kind === REPORT.refused) this.#over(null, notStarted(`execve ${getSystemErrorName(-value)}`));
     else if (kind === REPORT.ended) this.#exit(exitOf(value));
-    else if (value === 0) {
-      this.#pass(this.#outputs.get(kind), null);
-      this.#outputs.delete(kind);
-    }
+    else if (value === 0) this.#endOutput(kind);
   }
 
   #started(pid: number): void {
@@ -160,9 +157,9 @@ class Connection {
     this.#child.stdout?.pause();
   }
 
-  #refuse(failure: Failure): void {
-    this.#answer?.reject(failure);
-    this.#answer = undefined;
+  #endOutput(kind: number): void {
+    this.#pass(this.#outputs.get(kind), null);
+    this.#outputs.delete(kind);
   }
 
   #exit(exit: Exit): void {
@@ -170,12 +167,17 @@ class Connection {
     this.#exited = undefined;
   }
 
-  /** Whoever still waits for something gets no other answer. */
   #ended(how: string): void {
-    this.#refuse(notStarted(`its launcher has ended (${how})`));
-    this.#exit({ exitCode: null, signal: 'SIGKILL', failure: launcherEnded(how) });
-    for (const output of this.#outputs.values()) this.#pass(output, null);
-    this.#outputs.clear();
+    if (this.#answer) this.#over(null, notStarted(`its launcher has ended (${how})`));
+    else this.#over('SIGKILL', launcherEnded(how));
+  }
+
+  /** Whoever still waits for something gets no other answer. */
+  #over(signal: NodeJS.Signals | null, failure: Failure): void {
+    this.#answer?.reject(failure);
+    this.#answer = undefined;
+    this.#exit({ exitCode: null, signal, failure });
+    for (const kind of [...this.#outputs.keys()]) this.#endOutput(kind);
   }
 }
 

@@ -23,7 +23,7 @@ struct request {
 	uint32_t variables;
 };
 
-/* Whose value is: a pid; an errno; a status as wait(2) has it; how many bytes follow, 0 at the end of an output. */
+/* Whose value is: a pid; an errno, then or in its place; a status as wait(2) has it; how many bytes follow, 0 at the end of an output. */
 enum kind { STARTED, REFUSED, ENDED, WROTE_OUTPUT, WROTE_ERRORS };
 
 struct report {
@@ -88,12 +88,17 @@ static void hear(const struct program_at_work *program, void *to, size_t size)
 	}
 }
 
-/* In the child: becomes the program, or writes to `failure` why not. Of the launcher's files it keeps none: all close by execve(2). */
+/*
+ * In the child: becomes the program, or writes to `failure` why not. It tells of itself, while its parent waits for it: a program
+ * may stop or kill its parent as soon as it runs. Of the launcher's files it keeps none: all others close by execve(2).
+ */
 __attribute__((noreturn)) static void become(char **argv, char **envp, const int writers[2], int failure)
 {
+	const struct program_at_work nothing = {0, {NO_FILE, NO_FILE}};
 	const uint64_t none = 0;
 
 	raw_syscall(__NR_setsid, 0, 0, 0, 0, 0, 0);
+	tell_number(&nothing, STARTED, sys_getpid());
 	sys_close(INPUT);
 	long error = sys_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0); /* takes the lowest number that is free */
 	for (int i = 0; i < 2 && error >= 0; i++)
@@ -155,12 +160,9 @@ static void launch(struct program_at_work *program, char **argv, char **envp)
 			close_if_open(&pipes[i][0]);
 		program->output[i] = pipes[i][0];
 	}
-	if (result < 0) {
+	program->pid = result < 0 ? 0 : (int)result;
+	if (result < 0)
 		tell_number(program, REFUSED, -result);
-		return;
-	}
-	program->pid = (int)result;
-	tell_number(program, STARTED, result);
 }
 
 static char *fill_vector(char **vector, uint32_t count, char *text)

@@ -101,13 +101,15 @@ describe.each([
     it('says why a program cannot be started, and starts the next one', async () => {
       const launch = (file: string, args: string[] = []) => run(launcher, file, args);
       const refusal = (errno: string) => ({
-        reason: 'not-started',
-        message: `The runner could not be started: execve ${errno}`,
+        failure: { reason: 'not-started', message: `The runner could not be started: execve ${errno}` },
+        exitCode: null,
+        signal: null,
+        stdout: '',
       });
-      await expect(launch('/no/such/file')).rejects.toMatchObject(refusal('ENOENT'));
-      await expect(launch('/etc/passwd')).rejects.toMatchObject(refusal('EACCES'));
-      await expect(launch('/bin/true', ['x'.repeat(128 * 1024)])).rejects.toMatchObject(refusal('E2BIG'));
-      await expect(launch('/bin/true', Array(80).fill('x'.repeat(127 * 1024)))).rejects.toMatchObject(refusal('E2BIG'));
+      expect(await launch('/no/such/file')).toMatchObject(refusal('ENOENT'));
+      expect(await launch('/etc/passwd')).toMatchObject(refusal('EACCES'));
+      expect(await launch('/bin/true', ['x'.repeat(128 * 1024)])).toMatchObject(refusal('E2BIG'));
+      expect(await launch('/bin/true', Array(80).fill('x'.repeat(127 * 1024)))).toMatchObject(refusal('E2BIG'));
       await expect(launch('/bin/true', ['a\0b'])).rejects.toMatchObject({
         reason: 'not-started',
         message: expect.stringContaining('NUL byte, received "a\\u0000b"'),
