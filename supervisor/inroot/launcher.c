@@ -111,10 +111,12 @@ __attribute__((noreturn)) static void become(char **argv, char **envp, const int
 	sys_exit(EXIT_OWN);
 }
 
-static long open_pipe(int ends[2])
+/* The end to read from never lets wait: a program may read from its own output, by way of /proc, what the launcher was promised. */
+static long open_output(int ends[2])
 {
-	ends[0] = ends[1] = NO_FILE;
-	return raw_syscall(__NR_pipe2, (long)ends, O_CLOEXEC, 0, 0, 0, 0);
+	long error = raw_syscall(__NR_pipe2, (long)ends, O_CLOEXEC, 0, 0, 0, 0);
+
+	return error < 0 ? error : sys_fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
 static void close_if_open(int *fd)
@@ -128,7 +130,7 @@ static void close_if_open(int *fd)
 static long start_program(char **argv, char **envp, const int writers[2])
 {
 	int failure[2], status;
-	long error = open_pipe(failure);
+	long error = raw_syscall(__NR_pipe2, (long)failure, O_CLOEXEC, 0, 0, 0, 0);
 
 	if (error < 0)
 		return error;
@@ -149,9 +151,9 @@ static void launch(struct program_at_work *program, char **argv, char **envp)
 {
 	int pipes[2][2] = {{NO_FILE, NO_FILE}, {NO_FILE, NO_FILE}};
 
-	long result = open_pipe(pipes[0]);
+	long result = open_output(pipes[0]);
 	if (result >= 0)
-		result = open_pipe(pipes[1]);
+		result = open_output(pipes[1]);
 	if (result >= 0)
 		result = start_program(argv, envp, (int[]){pipes[0][1], pipes[1][1]});
 	for (int i = 0; i < 2; i++) {
@@ -199,7 +201,7 @@ static void pass_on(struct program_at_work *program, int which, struct piece *pi
 {
 	long got = sys_read(program->output[which], piece->bytes, sizeof piece->bytes);
 
-	if (got == -EINTR || got == -EAGAIN)
+	if (got == -EAGAIN)
 		return;
 	if (got <= 0)
 		close_if_open(&program->output[which]);
