@@ -138,10 +138,7 @@ class Connection {
 
   #output(kind: number): Readable {
     const output: Readable = new Readable({
-      read: () => {
-        this.#full.delete(output);
-        if (this.#full.size === 0) this.#child.stdout?.resume();
-      },
+      read: () => this.#goOnWith(output),
       destroy: (error, callback) => {
         if (this.#outputs.get(kind) === output) this.close();
         callback(error);
@@ -151,15 +148,24 @@ class Connection {
     return output;
   }
 
-  #pass(output: Readable | undefined, bytes: Buffer | null): void {
-    if (!output || output.destroyed || output.push(bytes) || bytes === null) return;
+  #pass(output: Readable | undefined, bytes: Buffer): void {
+    if (!output || output.destroyed || output.push(bytes)) return;
     this.#full.add(output);
     this.#child.stdout?.pause();
   }
 
+  #goOnWith(output: Readable): void {
+    this.#full.delete(output);
+    if (this.#full.size === 0) this.#child.stdout?.resume();
+  }
+
   #endOutput(kind: number): void {
-    this.#pass(this.#outputs.get(kind), null);
+    const output = this.#outputs.get(kind);
+    if (!output) return;
     this.#outputs.delete(kind);
+    output.push(null);
+    // Of an output that has ended, no more is asked for.
+    this.#goOnWith(output);
   }
 
   #exit(exit: Exit): void {

@@ -67,6 +67,14 @@ describe.each([
       }
     });
 
+    it('ends outputs whose last bytes wait to be read, whichever of them', async () => {
+      const half = 'head -c 30000 /dev/zero';
+      for (let n = 0; n < 20; n++) {
+        const { stdout, stderr, exitCode } = await shell(launcher, `${half}; ${half} >&2; exit 5`);
+        expect([stdout.length, stderr.length, exitCode]).toEqual([30_000, 30_000, 5]);
+      }
+    });
+
     it('gives the environment that it is told, and the root folder', async () => {
       const environment = { B: 'two words', A: '', Ü: 'ö\n' };
       const { stdout } = await run(launcher, '/usr/bin/env', ['-0'], environment);
