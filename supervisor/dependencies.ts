@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { type BringRootfs, bringRootfs } from './container/bring-rootfs.js';
 import { chooseRunner, probeAbilities } from './container/choose-runner.js';
 import { ImageCache } from './container/image-cache.js';
+import { Launcher } from './container/launcher.js';
 import type { Runner } from './container/runner.js';
 import { Scratch } from './scratch.js';
 
@@ -15,6 +16,7 @@ export interface Dependencies {
   readonly log: Writable;
   readonly scratch: Scratch;
   readonly images: ImageCache;
+  readonly launcher: Launcher;
   store(): Promise<ObjectStore>;
   bringRootfs: BringRootfs;
   runner(): Promise<Runner>;
@@ -30,6 +32,7 @@ export function dependencies(config: Config, log: Writable): Dependencies {
     log,
     scratch,
     images: new ImageCache({ folder: scratch.images, log, freeBytes: () => scratch.freeBytes() }),
+    launcher: new Launcher(scratch.launcher),
     store: () => {
       store ??= makeStore(config);
       return store;
@@ -39,16 +42,16 @@ export function dependencies(config: Config, log: Writable): Dependencies {
       return bringRootfs({ spec, packageFolder, store: own.store, log, sleep }, place);
     },
     runner: () => {
-      runner ??= makeRunner(config, scratch, log);
+      runner ??= makeRunner(own);
       return runner;
     },
   };
   return own;
 }
 
-async function makeRunner(config: Config, scratch: Scratch, log: Writable): Promise<Runner> {
+async function makeRunner({ config, scratch, launcher, log }: Dependencies): Promise<Runner> {
   const executable = await scratch.installRunner(config.runner);
-  const { runner, because } = chooseRunner(executable, await probeAbilities(executable), config.spec.runner);
+  const { runner, because } = chooseRunner(executable, await probeAbilities(executable, launcher), config.spec.runner);
   log.write(`scar: ${because}\n`);
   return runner;
 }

@@ -172,13 +172,14 @@ async function bringInput(
 }
 
 async function run(process: ProcessSpec, { house, budget }: Invocation): Promise<ContainerEnd> {
-  const { config, log, scratch } = house;
+  const { config, log, scratch, launcher } = house;
   if (budget.containerEnd <= performance.now()) {
     throw new Failure('timeout', 'There was no time left to start the container in. Raise the timeout of the function');
   }
   const command = (await house.runner()).command(process);
   return runContainer(command, process.argv[0], {
     budget,
+    launcher,
     log,
     processes: scratch.processes,
     memoryBytes: config.memoryBytes,

@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isProcessAlive, processIdentity } from '../src/util/process-identity.js';
 import { removeTree } from '../src/util/remove-tree.js';
@@ -8,6 +17,8 @@ import { undoChanges } from './container/undo.js';
 
 /** The runner's file name in the folder of a supervisor process. */
 const RUNNER = 'inroot';
+/** And the name under which it starts others. */
+const LAUNCHER = 'launcher';
 
 /**
  * The supervisor's part of `/tmp`:
@@ -16,6 +27,7 @@ const RUNNER = 'inroot';
  * <tmp>/scar/images/               the image cache
  * <tmp>/scar/run/<identity>/       what belongs to one supervisor process
  *                           inroot     the runner: its path marks the processes of this one's containers
+ *                           launcher   the same file, as the process that starts containers
  *                           <n>/       the folders of a container, emptied for the next one
  * ```
  * A process that was killed leaves its folder, and perhaps containers, to the next one, which sweeps them away and takes back
@@ -25,6 +37,8 @@ export class Scratch {
   readonly folder: string;
   /** For the image cache. */
   readonly images: string;
+  /** Path of the launcher. */
+  readonly launcher: string;
   /** Processes of this supervisor's containers. */
   readonly processes: ContainerProcesses;
   readonly #run: string;
@@ -40,6 +54,7 @@ export class Scratch {
     this.images = join(this.folder, 'images');
     this.#run = join(this.folder, 'run');
     this.#own = join(this.#run, processIdentity());
+    this.launcher = join(this.#own, LAUNCHER);
     const runner = join(this.#own, RUNNER);
     this.processes = new ContainerProcesses((executable) => executable === runner);
   }
@@ -55,6 +70,7 @@ export class Scratch {
     const runner = join(this.#own, RUNNER);
     writeFileSync(runner, '', { mode: 0o755 });
     copyFileSync(from, runner);
+    linkSync(runner, this.launcher);
     this.#runner = runner;
     return runner;
   }
@@ -87,8 +103,8 @@ export class Scratch {
   async #sweep(): Promise<void> {
     const dead = entriesOf(this.#run).filter((identity) => !isProcessAlive(identity));
     if (dead.length === 0) return;
-    const runners = new Set(dead.map((identity) => join(this.#run, identity, RUNNER)));
-    await new ContainerProcesses((executable) => runners.has(executable)).killAll();
+    const files = dead.flatMap((identity) => [RUNNER, LAUNCHER].map((name) => join(this.#run, identity, name)));
+    await new ContainerProcesses((executable) => files.includes(executable)).killAll();
     for (const folder of dead.map((identity) => join(this.#run, identity))) {
       for (const container of entriesOf(folder)) await this.#takeBack(join(folder, container));
       await removeTree(folder);

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { RunnerName } from '../../src/contract/index.js';
 import { UnsupportedImageError } from '../../src/errors.js';
 import { InrootRunner } from './inroot-runner.js';
+import type { Launcher } from './launcher.js';
 import type { Runner } from './runner.js';
 
 /** What the in-process loader does to a program: maps its code, changes it, adds some, and catches SIGTRAP. */
@@ -20,10 +19,16 @@ export interface RunnerChoice {
   because: string;
 }
 
-/** Tries out what this place allows; a few milliseconds. */
-export async function probeAbilities(executable: string): Promise<Abilities> {
-  const { stdout } = await promisify(execFile)(executable, ['--probe']);
-  return JSON.parse(stdout) as Abilities;
+/**
+ * Tries out what this place allows; a few milliseconds.
+ *
+ * @param executable - host path of `inroot`
+ */
+export async function probeAbilities(executable: string, launcher: Launcher): Promise<Abilities> {
+  const { stdout, stderr, exited } = await launcher.launch({ file: executable, args: ['--probe'], environment: {} });
+  const [answer, , { failure }] = await Promise.all([stdout.toArray(), stderr.toArray(), exited]);
+  if (failure) throw failure;
+  return JSON.parse(Buffer.concat(answer).toString()) as Abilities;
 }
 
 /**

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { OutputTail } from '../../src/contract/index.js';
 import type { Budget } from '../budget.js';
 import { Failure } from '../failure.js';
 import { causeOfEnd } from './cause.js';
+import type { Launcher } from './launcher.js';
 import { watchMemory } from './memory.js';
 import { forwardOutput } from './output.js';
 import { type ContainerProcesses, kill, NewProcesses } from './processes.js';
@@ -26,6 +25,7 @@ export interface ContainerEnd {
 /** What a container runs in. */
 export interface Surroundings {
   budget: Budget;
+  launcher: Launcher;
   /** Gets both outputs, in whole lines. */
   log: Writable;
   processes: ContainerProcesses;
@@ -52,20 +52,20 @@ export async function runContainer(
   const { processes, log, memoryBytes, killCounters } = surroundings;
   const memory = watchMemory(processes, memoryBytes, killCounters);
   const started = new NewProcesses();
-  const { child, pid, stdout, stderr } = await start(command);
-  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  const { pid, stdout, stderr, exited } = await surroundings.launcher.launch(command);
   const forwarded = Promise.all([forwardOutput(stdout, log), forwardOutput(stderr, log)]);
   forwarded.catch(() => {}); // looked at when the container has ended
   const stop = stopInTime(pid, surroundings);
   try {
-    const [exitCode, signal] = await exited;
+    const { exitCode, signal, failure: lost } = await exited;
     const ranOutOfMemory = memory.ranOut();
     await killLeftovers(pid, processes, log, started.since(pid));
     const [out, err] = await drained(forwarded, [stdout, stderr]);
     const end: ContainerEnd = { exitCode, signal, stdout: out, stderr: err };
     const peakBytes = memory.peakBytes();
     const freeBytes = surroundings.freeBytes();
-    const failure = stop.reason() ?? causeOfEnd({ ...end, program, ranOutOfMemory, memoryBytes, peakBytes, freeBytes });
+    const facts = { ...end, program, ranOutOfMemory, memoryBytes, peakBytes, freeBytes };
+    const failure = stop.reason() ?? lost ?? causeOfEnd(facts);
     if (!failure) return end;
     return { ...end, exitCode: failure.reason === 'not-started' ? null : exitCode, failure };
   } finally {
@@ -74,31 +74,8 @@ export async function runContainer(
   }
 }
 
-interface Started {
-  child: ChildProcess;
-  pid: number;
-  stdout: Readable;
-  stderr: Readable;
-}
-
-async function start({ file, args, environment }: HostCommand): Promise<Started> {
-  const refused = (error: unknown) =>
-    new Failure('not-started', `The runner could not be started: ${(error as Error).message}`, error);
-  let child: ChildProcess;
-  try {
-    // A session of its own, so that one signal reaches all of the container, and none reaches us.
-    child = spawn(file, args, { env: environment, cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  } catch (error) {
-    // E2BIG is thrown; other errors come as an event.
-    throw refused(error);
-  }
-  const { pid, stdout, stderr } = child;
-  if (pid === undefined || !stdout || !stderr) throw refused((await once(child, 'error'))[0]);
-  return { child, pid, stdout, stderr };
-}
-
 /** Ends the container when its time is up, first politely; `reason` then tells. */
-function stopInTime(pid: number, { budget, processes, log }: Surroundings) {
+function stopInTime(pid: number, { budget, processes, log, launcher }: Surroundings) {
   let reason: Failure | undefined;
   let timer = setTimeout(
     () => {
@@ -107,7 +84,10 @@ function stopInTime(pid: number, { budget, processes, log }: Surroundings) {
         "The container was stopped because the function's time ran out. Raise its timeout, or its memory, which brings more CPU",
       );
       kill(-pid, 'SIGTERM');
-      timer = setTimeout(() => void killLeftovers(pid, processes, log), budget.killGraceMs);
+      timer = setTimeout(() => {
+        launcher.wake();
+        void killLeftovers(pid, processes, log);
+      }, budget.killGraceMs);
     },
     Math.max(0, budget.containerEnd - performance.now()),
   );

@@ -3,6 +3,7 @@
 #include "code_cache.h"
 #include "exec.h"
 #include "identity.h"
+#include "launcher.h"
 #include "mount_points.h"
 #include "namespaces.h"
 #include "owners.h"
@@ -18,6 +19,7 @@ static const char help[] =
 	"usage: inroot [--bind HOST GUEST]... [--chdir GUEST] [--user UID:GID[,GROUP]... [--owners HOST]] [--undo HOST]\n"
 	"              [--cache HOST] [--renew HOST]... [--namespaces] ROOT PROGRAM [ARG...]\n"
 	"       inroot --probe\n"
+	"       inroot --launcher\n"
 	"       inroot --help\n"
 	"\n"
 	"Runs PROGRAM of the root file system ROOT, without privileges.\n"
@@ -33,6 +35,7 @@ static const char help[] =
 	"                     it must be of the root's file system\n"
 	"  --namespaces       by the kernel's namespaces and mounts, where they are allowed, and not inside the program\n"
 	"  --probe            prints what this place allows, as JSON: 0, or the errno that a try was answered with\n"
+	"  --launcher         executes programs for the supervisor, which asks for them on stdin\n"
 	"  --cache HOST       folder of the host that keeps what is found out about programs, which makes them start faster; made if\n"
 	"                     missing, and of use only for programs and libraries that are older. Default: nothing is kept\n"
 	"  --renew HOST       takes from a folder of the host what an earlier PROGRAM may have given it: attributes, lists of access\n"
@@ -162,6 +165,8 @@ void command_line(int argc, char **argv, char **envp)
 			sys_exit(0);
 		} else if (text_equal(option, "--probe")) {
 			probe();
+		} else if (text_equal(option, "--launcher")) {
+			launcher();
 		} else if (text_equal(option, "--namespaces")) {
 			namespaces = true;
 		} else if (text_equal(option, "--bind") && at + 2 < argc) {

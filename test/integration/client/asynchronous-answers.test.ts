@@ -6,6 +6,7 @@ import { objectStore } from '../../../src/aws/s3.js';
 import type { InvocationResponse } from '../../../src/contract/index.js';
 import { missingPackage } from '../../support/built-package.js';
 import { busyboxMissing } from '../../support/busybox-image.js';
+import { KILL_SUPERVISOR } from '../../support/kill-supervisor.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
 
 const missing = missingPackage ?? busyboxMissing;
@@ -16,7 +17,7 @@ const results = { bucket, prefix: 'answers/' };
 const script = `
 echo > "$SCAR_OUTPUT_DIR/$REQUEST_ID"
 echo "ran for $REQUEST_ID"
-if [ -n "$DIE" ]; then sleep 0.3; kill -9 $PPID; fi
+if [ -n "$DIE" ]; then sleep 0.3; ${KILL_SUPERVISOR}; fi
 `;
 
 describe.skipIf(missing)(`asynchronous invocations (${missing ?? 'on the engine'})`, () => {

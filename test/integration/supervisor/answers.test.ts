@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { InvocationResponse } from '../../../src/contract/index.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import { FunctionBench, notification, supervisorMissing } from '../../support/function-bench.js';
+import { KILL_SUPERVISOR } from '../../support/kill-supervisor.js';
 
 const missing = supervisorMissing ?? busyboxMissing;
 const results = { bucket: 'data', prefix: 'answers/' };
@@ -59,7 +60,7 @@ describe.skipIf(missing)(`idempotency keys (${missing ?? 'in the built superviso
 
   it('after a death in the middle: what was answered stays, what had begun is lost, the rest runs', async () => {
     // The container ends its supervisor, as Lambda does when the memory of the environment is used up.
-    const script = `${NOTE_RUN}if [ $REQUEST_ID = r1 ] && [ "$(cat $SCAR_INPUT_FILE)" = b ]; then kill -9 $PPID; fi\n`;
+    const script = `${NOTE_RUN}if [ $REQUEST_ID = r1 ] && [ "$(cat $SCAR_INPUT_FILE)" = b ]; then ${KILL_SUPERVISOR}; fi\n`;
     const start = () => bench.start({ image: busyboxImage(), script });
     const all = event('death', ['a', 'b', 'c'], { results });
     // A short time, so that the claim is soon as old as nobody's can be that lives.

@@ -91,6 +91,23 @@ describe.skipIf(missing)(`how containers end (${missing ?? 'in the built supervi
     expect(metadata['scar-outcome']).toBe('timeout');
   });
 
+  it('kills a container without its launcher, and starts the next by another', async () => {
+    const script = '(setsid sleep 1001 &); kill -9 $PPID; sleep 1001';
+    const outcome = await shell.run({ script });
+    expect(outcome).toMatchObject({ status: 'failed', reason: 'signal', exitCode: null, signal: 'SIGKILL' });
+    expect(outcome).toHaveProperty('message', expect.stringContaining('ended before it (SIGKILL)'));
+    expect(await shell.run({ script: 'ps -o args' })).toMatchObject({
+      status: 'succeeded',
+      stdout: { text: expect.not.stringContaining('sleep 1001') },
+    });
+  });
+
+  it('stops one in time that stopped its launcher', async () => {
+    const outcome = await shell.run({ script: 'kill -STOP $PPID; echo stopped' }, { timeoutMs: 2_000 });
+    expect(outcome).toMatchObject({ reason: 'timeout', exitCode: 0, stdout: { text: 'stopped\n' } });
+    expect(await shell.run({ script: 'true' })).toMatchObject({ status: 'succeeded' });
+  });
+
   it('kills one that does not listen', async () => {
     const script = 'trap "" TERM; while :; do sleep 0.1; done';
     const outcome = await shell.run({ script }, { timeoutMs: 2_000 });

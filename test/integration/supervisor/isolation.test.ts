@@ -144,16 +144,20 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
     expect(containersOf(environment)).toEqual([]);
   });
 
-  it('is removed by the next environment after a crash', async () => {
+  it('ends with a crash, or is removed by the next environment', async () => {
     const first = await bench.start({ image: busyboxImage() });
-    first.run({ script: 'sleep 1000 & wait' }).catch(() => {});
-    await expect.poll(() => containersOf(first), { timeout: 20_000 }).toHaveLength(2);
+    first.run({ script: '(setsid sleep 1000 &); sleep 1000 & wait' }).catch(() => {});
+    await expect.poll(() => processesOf(first), { timeout: 20_000 }).toHaveLength(4);
+    expect(containersOf(first)).toHaveLength(3);
     await first.kill();
-    expect(containersOf(first)).toHaveLength(2);
+    // Their launcher has ended the session, and then itself; who left the session stays.
+    await expect.poll(() => processesOf(first)).toHaveLength(1);
     const second = await bench.start({ image: busyboxImage(), tmp: first.tmp });
     expect(await second.run({ script: 'true' })).toMatchObject({ status: 'succeeded' });
     expect(containersOf(first)).toEqual([]);
     expect(readdirSync(join(first.tmp, 'scar/run'))).toHaveLength(1);
+    await second.kill();
+    await expect.poll(() => processesOf(second)).toEqual([]);
   });
 
   it('is not taken for an image when the environment died while it was unpacked', async () => {
@@ -204,13 +208,17 @@ describe.skipIf(missing)(`what is left of an invocation (${missing ?? 'of the bu
   });
 });
 
-/** Processes whose executable lies in the environment's `/tmp`: those of its containers. */
-function containersOf({ tmp }: FunctionEnvironment): string[] {
-  return readdirSync('/proc').filter((pid) => {
+/** Executables in the environment's `/tmp` that run there: of its containers, and of what starts them. */
+function processesOf({ tmp }: FunctionEnvironment): string[] {
+  return readdirSync('/proc').flatMap((pid) => {
     try {
-      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/exe`).startsWith(`${tmp}/`);
+      const executable = /^\d+$/.test(pid) ? readlinkSync(`/proc/${pid}/exe`) : '';
+      return executable.startsWith(`${tmp}/`) ? [executable] : [];
     } catch {
-      return false;
+      return [];
     }
   });
 }
+
+const containersOf = (environment: FunctionEnvironment) =>
+  processesOf(environment).filter((executable) => !executable.endsWith('/launcher'));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Abilities, probeAbilities } from '../../../supervisor/container/choose-runner.js';
+import { Launcher } from '../../../supervisor/container/launcher.js';
 import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
 import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
 import { inroot } from '../../support/inroot/inroot.js';
@@ -20,7 +21,9 @@ describe.skipIf(missing)(`the choice of a runner (${missing ?? 'by what a place 
 
   beforeAll(async () => {
     bench = await FunctionBench.open();
-    abilities = await probeAbilities(inroot());
+    const launcher = new Launcher(inroot());
+    abilities = await probeAbilities(inroot(), launcher);
+    launcher.close();
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
