@@ -58,7 +58,8 @@ export async function runContainer(
   const stop = stopInTime(pid, surroundings);
   try {
     const { exitCode, signal, failure: lost } = await exited;
-    const ranOutOfMemory = memory.ranOut();
+    // Of one that succeeded nobody asks.
+    const ranOutOfMemory = exitCode !== 0 && memory.ranOut();
     await killLeftovers(pid, processes, log, started.since(pid));
     const [out, err] = await drained(forwarded, [stdout, stderr]);
     const end: ContainerEnd = { exitCode, signal, stdout: out, stderr: err };
