@@ -18,6 +18,10 @@ export interface MapPlan {
   objects: number;
   /** Objects that would be skipped. */
   skipped: number;
+  /** Keys of the first ten that would run, to see whether they are those that were meant; empty for a map over inputs. */
+  firstKeys: string[];
+  /** Keys of the first ten that would be skipped. */
+  firstSkippedKeys: string[];
   /** Results that there would be: more than objects if those are split. */
   items: number;
   invocations: number;
@@ -33,7 +37,11 @@ export interface MapPlan {
 }
 
 /** What one invocation would work on, or what is skipped. */
-export type PlanStep = { inputs: Pick<ObjectInput, 'bytes' | 'chunk'>[] } | { skipped: unknown };
+export type PlanStep =
+  | { inputs: (Pick<ObjectInput, 'bytes' | 'chunk'> & { key?: string })[] }
+  | { skipped: Pick<ObjectInput, 'key'> };
+
+const FIRST = 10;
 
 /** What there is to plan. */
 export interface Planned {
@@ -55,17 +63,19 @@ export async function planMap(
   return underClient(context, callerSignal, async (signal) => {
     const { memoryMiB, architecture } = await context.functions.configuration(functionName, signal);
     const counts = { objects: 0, skipped: 0, items: 0, invocations: 0 };
+    const firstKeys: string[] = [];
+    const firstSkippedKeys: string[] = [];
     let bytes: number | undefined = 0;
     for await (const step of steps(signal)) {
       if ('skipped' in step) {
-        counts.skipped++;
+        if (counts.skipped++ < FIRST) firstSkippedKeys.push(step.skipped.key);
         continue;
       }
       counts.invocations++;
       for (const input of step.inputs) {
         counts.items++;
         if (input.chunk && input.chunk.index > 0) continue;
-        counts.objects++;
+        if (counts.objects++ < FIRST && input.key !== undefined) firstKeys.push(input.key);
         bytes = bytes === undefined || input.bytes === undefined ? undefined : bytes + input.bytes;
       }
     }
@@ -74,6 +84,8 @@ export async function planMap(
       functionName,
       bucket,
       ...counts,
+      firstKeys,
+      firstSkippedKeys,
       bytes,
       memoryMiB,
       billedMs,

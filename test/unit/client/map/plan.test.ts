@@ -49,6 +49,8 @@ describe('a plan of a map', () => {
       bucket: 'photos',
       objects: 3,
       skipped: 2,
+      firstKeys: ['in/a.jpg', 'in/c.jpg', 'in/d.jpg'],
+      firstSkippedKeys: ['in/', 'in/b.png'],
       bytes: 80,
       memoryMiB: 512,
       billedMs: 4_000,
@@ -60,6 +62,14 @@ describe('a plan of a map', () => {
       },
     });
     expect(events()).toEqual([]);
+  });
+
+  it('names ten objects of each kind', async () => {
+    const names = Array.from({ length: 12 }, (_, at) => String.fromCharCode(97 + at));
+    const many = Object.fromEntries(names.flatMap((name) => [`${name}.jpg`, `${name}.png`]).map((key) => [key, 1]));
+    const { firstKeys, firstSkippedKeys } = await aws(many).map({ suffix: '.jpg' }).plan();
+    expect(firstKeys).toEqual(names.slice(0, 10).map((name) => `${name}.jpg`));
+    expect(firstSkippedKeys).toEqual(names.slice(0, 10).map((name) => `${name}.png`));
   });
 
   it('agrees with the run, which may follow', async () => {
