@@ -91,7 +91,9 @@ printTable([
     `${targets.seconds} s`,
   ],
   [`in batches of ${batch.items}`, figure(median(rates.batches)), '', '', ''],
-  ...(ofChroot ? [[`xargs -P ${processes}, chroot`, figure(median(rates.chroot)), ofChroot, batchesOfChroot, targets.ofChroot]] : []),
+  ...(ofChroot
+    ? [[`xargs -P ${processes}, chroot`, figure(median(rates.chroot)), ofChroot, batchesOfChroot, targets.ofChroot]]
+    : []),
   ...(ofLithops
     ? [
         [
@@ -104,4 +106,6 @@ printTable([
       ]
     : []),
 ]);
-console.log(JSON.stringify({ objects, concurrency, processes, rounds, seconds, ofChroot, batchesOfChroot, ofLithops, targets }));
+console.log(
+  JSON.stringify({ objects, concurrency, processes, rounds, seconds, ofChroot, batchesOfChroot, ofLithops, targets }),
+);
