@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** One project per kind of test; `vitest --project unit` runs one. Integration tests load what is built in dist/. */
@@ -5,6 +6,8 @@ const kinds = ['unit', 'architecture', 'property', 'protocol', 'integration', 'f
 
 export default defineConfig({
   test: {
+    // One for each processor, where vitest would leave one free: many tests wait for programs that they have started.
+    maxWorkers: availableParallelism(),
     projects: kinds.map((name) => ({
       test: {
         name,

@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { debianImage } from '../../scripts/quickstart/image.mjs';
+import { busyboxImage } from '../support/busybox-image.js';
+import { writeLayout } from '../support/memory-image.js';
+import { file } from '../support/tar.js';
 
 /**
  * Runs every fenced block that is marked `js run`, as a program of its own, on the embedded engine. A block `text output`
@@ -11,7 +13,7 @@ import { debianImage } from '../../scripts/quickstart/image.mjs';
  */
 const marked = /^```js run\n(?<program>[\s\S]*?)^```\n(?:\s*^```text output\n(?<output>[\s\S]*?)^```$)?/gm;
 
-/** What readers would pull from Docker Hub is here an image of the same system that was built from packages. */
+/** What readers would pull from Docker Hub; here it is an image with programs of the same names, of which the examples need no more. */
 const published = 'docker.io/library/debian:12';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -34,19 +36,20 @@ describe('the code in README and guides', () => {
   let folder: string;
 
   beforeAll(async () => {
-    image = await debianImage(join(root, '.cache/quickstart'));
     mkdirSync(join(root, '.cache'), { recursive: true });
     // Inside the repository, so that `scar-client` is what is built here.
     folder = mkdtempSync(join(root, '.cache/examples-'));
+    image = `oci:${join(folder, 'debian')}`;
+    await writeLayout(busyboxImage({}, file('etc/os-release', 'ID=debian\n')), join(folder, 'debian'), 'latest');
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('is found', () => expect(examples.map(({ name }) => name).join()).toContain('README.md'));
 
   it.each(examples)('$name', async ({ name, program, output }) => {
-    const file = join(folder, `${name.replace(/\W/g, '-')}.mjs`);
-    writeFileSync(file, program.replaceAll(published, image));
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: folder, timeout: 120_000 });
+    const path = join(folder, `${name.replace(/\W/g, '-')}.mjs`);
+    writeFileSync(path, program.replaceAll(published, image));
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [path], { cwd: folder, timeout: 120_000 });
     expect(stderr).toBe('');
     if (output !== undefined) expect(lines(stdout)).toEqual(lines(output));
   });
