@@ -88,6 +88,7 @@ export {
 export {
   type DrawnProgress,
   type DrawnRun,
+  describeProgress,
   type TerminalProgressOptions,
   terminalProgress,
 } from './report/terminal-progress.js';

@@ -1,6 +1,6 @@
 import { ValidationError } from '../errors.js';
 import type { ClientContext } from './context.js';
-import { plannedObjects } from './map/bucket-sitting.js';
+import { countObjects, plannedObjects } from './map/bucket-sitting.js';
 import { storedOptions } from './map/journal/head.js';
 import { MapJournal } from './map/journal/journal.js';
 import { checkRunId, openObjectsStore } from './map/journal/place.js';
@@ -66,6 +66,7 @@ function lookOn(
       const all = { ...stored, ...(concurrency !== undefined && { concurrency }) };
       tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
       run.flow.ordered = all.ordered ?? false;
+      countObjects(context, functionName, all, run);
       await runSitting(context, run, attachedSitting(context, { functionName, options: all }, store, run));
     },
     async (plan) => {

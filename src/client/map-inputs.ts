@@ -6,7 +6,7 @@ import { CALL_NAMES, callOptions, checkCallInputs } from './invoke.js';
 import type { MapCall, MappedCall } from './map/item.js';
 import { newRunId } from './map/journal/head.js';
 import { checkRunOptions, type MapRunOptions, RUN_OPTION_NAMES } from './map/options.js';
-import { notRepeatable, planMap } from './map/plan.js';
+import { countSteps, notRepeatable, planMap } from './map/plan.js';
 import { MapRun } from './map/run.js';
 import { runSitting, type SittingStep } from './map/sitting.js';
 import { CallSubject } from './map/subject.js';
@@ -34,6 +34,9 @@ export function mapInputs(
   check.knownOptions(options, [...OVERRIDE_NAMES, ...RUN_OPTION_NAMES], 'map');
   checkOverrides(options);
   checkRunOptions(options);
+  const counted = async function* (signal: AbortSignal) {
+    for await (const _ of steps(inputs, signal)) yield { inputs: [{}] };
+  };
   const runId = newRunId();
   const tally = new Tally(runId);
   tally.isOf({ functionName: name, bucket: '', prefix: '' });
@@ -41,13 +44,13 @@ export function mapInputs(
     context,
     tally,
     { ...options, runId },
-    (run) => runSitting(context, run, { functionName: name, options, steps: () => steps(inputs, run.admitting) }),
-    (plan) => {
+    async (run) => {
+      if (isRepeatable(inputs)) run.countedBy((signal) => countSteps({ steps: counted }, signal));
+      await runSitting(context, run, { functionName: name, options, steps: () => steps(inputs, run.admitting) });
+    },
+    async (plan) => {
       if (!isRepeatable(inputs)) throw notRepeatable('inputs');
-      const count = async function* (signal: AbortSignal) {
-        for await (const _ of steps(inputs, signal)) yield { inputs: [{}] };
-      };
-      return planMap(context, { functionName: name, bucket: '', steps: count }, options.signal, plan);
+      return planMap(context, { functionName: name, bucket: '', steps: counted }, options.signal, plan);
     },
   );
 }

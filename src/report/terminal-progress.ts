@@ -77,7 +77,12 @@ export function terminalProgress(
   });
 }
 
-/** One line: what has a number, and nothing that is zero and means nothing. */
+/**
+ * Says in one line how far a run is, for what is no terminal: what has a number, and nothing that is zero and means nothing.
+ *
+ * @example
+ * run.on('progress', (progress) => display.text(describeProgress(progress))); // display = tslab.newDisplay(), in a notebook
+ */
 export function describeProgress(progress: DrawnProgress): string {
   const { done, listed, total, failed, running, queued, throttles, bytes, etaMs, costUsd, withoutBill } = progress;
   const parts = [`${count(done)}/${count(total ?? listed)}${total === undefined ? ' listed so far' : ''}`];

@@ -10,7 +10,7 @@ import { makeHead, storedOptions } from './journal/head.js';
 import { type EarlierResult, MapJournal } from './journal/journal.js';
 import { openJournalStore } from './journal/place.js';
 import type { MapOptions } from './options.js';
-import { notRepeatable, type Planned } from './plan.js';
+import { countSteps, notRepeatable, type Planned } from './plan.js';
 import { queuedSitting, retriedSitting } from './queued-sitting.js';
 import type { RunControl } from './run.js';
 import type { Sitting, SittingStep } from './sitting.js';
@@ -32,6 +32,7 @@ export async function beginSitting(
   const { mode, results, journal: wanted } = options;
   const sitting = { functionName, options, steps: (work: Work) => selected(work, options) };
   const place = mode === 'async' ? results : wanted;
+  countObjects(context, functionName, options, run);
   await refuseTriggeredPlaces(context, functionName, options, run.runId, run.admitting);
   if (!place) return sitting;
   const head = await makeHead(run.runId, functionName, options);
@@ -54,6 +55,7 @@ export async function resumeSitting(
     const { functionName } = journal.head;
     run.tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
     run.flow.ordered = all.ordered ?? false;
+    countObjects(context, functionName, all, run);
     await refuseTriggeredPlaces(context, functionName, { ...all, journal: options.journal }, run.runId, run.admitting);
     const sitting = { functionName, options: all, steps: (work: Work) => selected(work, all) };
     if (all.mode === 'async') return (retryFailed ? retriedSitting : queuedSitting)(sitting, journal, run);
@@ -152,6 +154,17 @@ function eventRoom(bucket: string, origin: RecordOrigin, scar: InvocationOptions
 /** Whether it is a whole object, or the last chunk of one. */
 function isLast({ chunk }: ObjectInput): boolean {
   return !chunk || chunk.index === chunk.count - 1;
+}
+
+/** Lets a run count what it is over; a list that can be read only once is the run's own. */
+export function countObjects(
+  context: ClientContext,
+  functionName: string,
+  options: MapOptions,
+  run: RunControl<MappedObject>,
+): void {
+  if (options.keys && !isRepeatable(options.keys)) return;
+  run.countedBy(async (signal) => countSteps(await plannedObjects(context, functionName, options), signal));
 }
 
 /** What `plan` counts. */

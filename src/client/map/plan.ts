@@ -95,6 +95,13 @@ export async function planMap(
   });
 }
 
+/** How many results there will be, and objects that are skipped. */
+export async function countSteps({ steps }: Pick<Planned, 'steps'>, signal: AbortSignal): Promise<number> {
+  let count = 0;
+  for await (const step of steps(signal)) count += 'skipped' in step ? 1 : step.inputs.length;
+  return count;
+}
+
 /** A plan must not use up what the run needs. */
 export function notRepeatable(option: string): ValidationError {
   const rule = 'be an array, or another iterable that is sure to give the same again to the run';

@@ -39,6 +39,8 @@ export interface RunControl<Own> {
   whenConcurrencyChanges(change: (wanted: number) => Promise<number>): void;
   /** Says how many invocations are on their way. */
   whenAsked(onTheWay: () => number): void;
+  /** Says how all that there is can be counted, beside the run. */
+  countedBy(count: (signal: AbortSignal) => Promise<number>): void;
   /** Ends the run before its time: what is under way is cancelled, what is there is given, then comes the error, if any. */
   conclude(error?: ScarError): void;
   /** Ends the run before its time: what is under way is cancelled, and who iterates gets the error at once. */
@@ -88,6 +90,9 @@ export class MapRun<Own extends object = MappedObject>
   readonly #work = new AbortController();
   #draining: NodeJS.Timeout | undefined;
   #onTheWay = () => 0;
+  #count: ((signal: AbortSignal) => Promise<number>) | undefined;
+  #counting: Promise<void> | undefined;
+  readonly #counted = new AbortController();
   #progressDue: NodeJS.Timeout | undefined;
   #progressAt = Number.NEGATIVE_INFINITY;
   /** What was taken together and not given yet. */
@@ -249,6 +254,8 @@ export class MapRun<Own extends object = MappedObject>
     }
     await this.#flow.settled();
     clearTimeout(this.#draining);
+    this.#counted.abort();
+    await this.#counting;
     this.#tally.end();
     this.#tellProgress();
     this.emit('end', this.summary);
@@ -267,6 +274,9 @@ export class MapRun<Own extends object = MappedObject>
       },
       whenAsked: (onTheWay) => {
         this.#onTheWay = onTheWay;
+      },
+      countedBy: (count) => {
+        this.#count = count;
       },
       conclude: (error) => {
         this.#flow.conclude(error);
@@ -346,6 +356,22 @@ export class MapRun<Own extends object = MappedObject>
     this.#progressDue = undefined;
     if (this.listenerCount('progress') === 0) return;
     this.#progressAt = performance.now();
-    this.emit('progress', this.#tally.progress(this.#onTheWay()));
+    const progress = this.#tally.progress(this.#onTheWay());
+    // Not before the first result, which nothing is to delay.
+    if (progress.total === undefined && progress.done > progress.skipped) this.#counting ??= this.#countAhead();
+    this.emit('progress', progress);
+  }
+
+  /**
+   * Says how many there are to who waits for the end: the run itself reads hardly ahead of its results. A failure is not told, for the run's own
+   * listing meets what is the matter.
+   */
+  async #countAhead(): Promise<void> {
+    try {
+      const total = await this.#count?.(this.#counted.signal);
+      if (total === undefined) return;
+      this.#tally.expects(total);
+      this.#progressed();
+    } catch {}
   }
 }

@@ -9,7 +9,10 @@ type FunctionSize = Pick<FunctionDescription, 'memoryMiB' | 'architecture'>;
 export interface MapProgress {
   /** Objects that the listing has given so far, skipped ones among them. */
   listed: number;
-  /** How many there are in all, once the listing is through. */
+  /**
+   * How many there are in all: known when the listing is through, or before, as who listens to `progress` has the objects counted beside from the first
+   * result on. Undefined until then, and where inputs can be read only once.
+   */
   total: number | undefined;
   /** Succeeded, failed and skipped. */
   done: number;
@@ -87,6 +90,7 @@ export class Tally {
   #architecture: FunctionSize['architecture'] = 'x86_64';
   #concurrency = 0;
   #listingDone = false;
+  #expected: number | undefined;
   #started = 0;
   #succeeded = 0;
   #failed = 0;
@@ -163,6 +167,11 @@ export class Tally {
     this.#listingDone = true;
   }
 
+  /** So many there were when somebody counted. */
+  expects(objects: number): void {
+    this.#expected = objects;
+  }
+
   backedUp(): void {
     this.#backups++;
   }
@@ -218,11 +227,13 @@ export class Tally {
     const finished = this.#succeeded + this.#failed;
     const { inFlight } = this;
     const perMs = this.#pace.perMs(finished - this.#replayed);
-    const known = this.#listingDone && (perMs > 0 || inFlight === 0);
+    const done = finished + this.#skipped;
+    const total = this.#total(listed);
+    const left = total === undefined ? undefined : total - done;
     return {
       listed,
-      total: this.#listingDone ? listed : undefined,
-      done: finished + this.#skipped,
+      total,
+      done,
       succeeded: this.#succeeded,
       failed: this.#failed,
       skipped: this.#skipped,
@@ -231,10 +242,16 @@ export class Tally {
       queued: Math.max(0, inFlight - running),
       throttles: this.#throttles,
       bytes: this.#bytes,
-      etaMs: known ? inFlight / (perMs || 1) : undefined,
+      etaMs: left === undefined || (left > 0 && perMs === 0) ? undefined : left / (perMs || 1),
       costUsd: this.#cost().total,
       withoutBill: this.#withoutBill,
     };
+  }
+
+  /** What was counted may have got more since, or less. */
+  #total(listed: number): number | undefined {
+    if (this.#listingDone) return listed;
+    return this.#expected === undefined ? undefined : Math.max(this.#expected, listed);
   }
 
   #cost(): CostEstimate {
