@@ -3,8 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { busyboxImage } from '../support/busybox-image.js';
-import { writeLayout } from '../support/memory-image.js';
+import { busyboxImage, busyboxLayout } from '../support/busybox.js';
 import { file } from '../support/tar.js';
 
 /**
@@ -39,8 +38,7 @@ describe('the code in README and guides', () => {
     mkdirSync(join(root, '.cache'), { recursive: true });
     // Inside the repository, so that `scar-client` is what is built here.
     folder = mkdtempSync(join(root, '.cache/examples-'));
-    image = `oci:${join(folder, 'debian')}`;
-    await writeLayout(busyboxImage({}, file('etc/os-release', 'ID=debian\n')), join(folder, 'debian'), 'latest');
+    image = await busyboxLayout(join(folder, 'debian'), busyboxImage({}, file('etc/os-release', 'ID=debian\n')));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,47 +1,35 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { MemoryImage, type MemoryImageOptions, writeLayout } from './memory-image.js';
+import type { ImageConfig } from '../../src/oci/image-source.js';
+import { MemoryImage, writeLayout } from './memory-image.js';
 import { file, folder, symlink, type TarItem, tar } from './tar.js';
 
-const program = '/bin/busybox';
+const BUSYBOX = '/bin/busybox';
 
-/** Why there can be no such image, in one line; undefined if there can. */
-export const busyboxMissing: string | undefined = existsSync(program)
-  ? undefined
-  : 'needs the Debian package busybox-static';
+/** Why there can be no such image here, in one line; undefined when there can. */
+export const busyboxMissing = existsSync(BUSYBOX) ? undefined : 'needs the Debian package busybox-static';
 
-/** What scripts of tests use. */
-const APPLETS = [
-  'basename',
-  'sh',
-  'cat',
-  'cp',
-  'dd',
-  'echo',
-  'env',
-  'head',
-  'kill',
-  'ls',
-  'printf',
-  'setsid',
-  'sleep',
-  'tail',
-  'touch',
-  'true',
-  'wc',
-];
-
-/** The layer of a small real system: one static program under many names. */
+/** The layer of a small real system: one static program under all its names, and `more`. */
 export function busyboxLayer(...more: TarItem[]): Buffer {
-  const links = APPLETS.map((name) => symlink(`bin/${name}`, 'busybox'));
-  const folders = ['bin', 'etc', 'root', 'tmp'].map((name) => folder(name));
-  return tar(...folders, file('bin/busybox', readFileSync(program), { mode: 0o755 }), ...links, ...more);
+  const folders = ['bin', 'etc', 'root', 'proc', 'dev', 'sys', 'tmp', 'var'].map((name) => folder(name));
+  const passwd = file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/var/www:/bin/sh\n');
+  const program = file('bin/busybox', readFileSync(BUSYBOX), { mode: 0o755 });
+  const names = execFileSync(BUSYBOX, ['--list'], { encoding: 'utf8' }).trim().split('\n');
+  const links = names.filter((name) => name !== 'busybox').map((name) => symlink(`bin/${name}`, 'busybox'));
+  return tar(...folders, passwd, program, ...links, ...more);
 }
 
-/** Writes an image with a shell as an OCI layout, which runs in tens of milliseconds. Returns `oci:DIRECTORY`. */
-export async function busyboxLayout(
-  directory: string,
-  { layers = [busyboxLayer()], ...options }: MemoryImageOptions & { layers?: Buffer[] } = {},
-): Promise<string> {
-  await writeLayout(new MemoryImage(layers, options), directory, 'latest');
+/** An image of that layer, which runs in tens of milliseconds; it has no command unless `config` gives it one. */
+export function busyboxImage(config: NonNullable<ImageConfig['config']> = {}, ...more: TarItem[]): MemoryImage {
+  return new MemoryImage([busyboxLayer(...more)], {
+    configure: (image) => {
+      image.config = { Env: ['PATH=/bin'], ...config };
+    },
+  });
+}
+
+/** Writes an image as an OCI layout, by default the one above, and returns `oci:DIRECTORY`. */
+export async function busyboxLayout(directory: string, image = busyboxImage()): Promise<string> {
+  await writeLayout(image, directory, 'latest');
   return `oci:${directory}`;
 }

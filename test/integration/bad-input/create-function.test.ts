@@ -4,9 +4,10 @@ import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CreateFunctionOptions } from '../../../src/index.js';
 import { builtPackage, missingPackage } from '../../support/built-package.js';
-import { busyboxLayout, busyboxMissing } from '../../support/busybox.js';
+import { busyboxLayer, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
 import { closedPort } from '../../support/closed-port.js';
 import { errorOf, type LocalClient, startLocalClient } from '../../support/local-client.js';
+import { MemoryImage, type MemoryImageOptions } from '../../support/memory-image.js';
 import { registryMissing, skopeoCopy, startRegistry } from '../../support/registry.js';
 
 const missing = missingPackage ?? busyboxMissing ?? registryMissing;
@@ -23,7 +24,8 @@ describe.skipIf(missing)('createFunction refuses, and leaves nothing behind', ()
   let local: LocalClient;
   const path = (name: string) => join(local.folder, name);
   let layouts = 0;
-  const layout = (options: Parameters<typeof busyboxLayout>[1]) => busyboxLayout(path(`layout-${++layouts}`), options);
+  const layout = (options: MemoryImageOptions) =>
+    busyboxLayout(path(`layout-${++layouts}`), new MemoryImage([busyboxLayer()], options));
 
   beforeAll(async () => {
     local = await startLocalClient();

@@ -1,15 +1,20 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { missingPackage } from '../../support/built-package.js';
-import { busyboxLayer, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
+import { busyboxImage, busyboxLayer, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
 import { containerLeftovers } from '../../support/leftovers.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
+import { MemoryImage } from '../../support/memory-image.js';
 import { registryMissing, skopeoCopy, startRegistry } from '../../support/registry.js';
 import { type Fault, startProxy } from '../../support/registry-proxy.js';
 import { file } from '../../support/tar.js';
 import { mountMissing, mountTmpfs } from '../../support/tmpfs.js';
 
 const missing = missingPackage ?? busyboxMissing;
+
+/** Behind the program, in its layer as it is stored. */
+const STORED_BYTE = 2_000_000;
 
 describe.skipIf(missing ?? registryMissing)('a function that pulls its image from a registry', () => {
   let local: LocalClient;
@@ -20,7 +25,10 @@ describe.skipIf(missing ?? registryMissing)('a function that pulls its image fro
 
   it('registry down, wrong digest, broken connection: an outcome each time, then a sound image', async () => {
     await using registry = await startRegistry();
-    await skopeoCopy(`${local.image}:latest`, `docker://${registry.host}/team/tool:1`);
+    // gzip stores these bytes as they are: with one of them wrong, archive and program are sound, and only the sums tell.
+    const stored = file('stored', randomBytes(2 * STORED_BYTE));
+    const image = await busyboxLayout(join(local.folder, 'stored'), busyboxImage({}, stored));
+    await skopeoCopy(`${image}:latest`, `docker://${registry.host}/team/tool:1`);
     let fault: Fault = {};
     let down = false;
     await using proxy = await startProxy(registry.host, ({ path }, response) => {
@@ -44,7 +52,7 @@ describe.skipIf(missing ?? registryMissing)('a function that pulls its image fro
       expect(result).toMatchObject({ status: 'failed', reason: 'image', exitCode: null, pulled: false });
       return result.error?.message;
     };
-    fault = { flipByte: 500_000 };
+    fault = { flipByte: STORED_BYTE };
     expect(await failing()).toMatch(/^layer 1 of .*try again, or push the image anew/i);
     down = true;
     expect(await failing()).toMatch(/could not be asked for .*Check the registry/);
@@ -58,11 +66,12 @@ describe.skipIf(missing ?? registryMissing)('a function that pulls its image fro
   });
 
   it('a layer that is not what the config says (diffID): no function', async () => {
-    const image = await busyboxLayout(join(local.folder, 'other'), {
+    const other = new MemoryImage([busyboxLayer()], {
       configure: (config) => {
         config.rootfs.diff_ids = [`sha256:${'0'.repeat(64)}`];
       },
     });
+    const image = await busyboxLayout(join(local.folder, 'other'), other);
     await local.leavesNothing(async () => {
       const creation = local.scar.createFunction({ name: 'other', image, args: ['true'], memoryMiB: 256 });
       await expect(creation).rejects.toMatchObject({
@@ -105,7 +114,7 @@ describe.skipIf(missing ?? mountMissing)('disk full in /tmp', () => {
     const local = await startLocalClient({ dataDir: join(disk.path, 'data') });
     // Compresses to next to nothing, so that it is in the bucket and not in the rootfs that there is no room.
     const layers = [busyboxLayer(), busyboxLayer(file('large', Buffer.alloc(40 * 2 ** 20)))];
-    const image = await busyboxLayout(join(local.folder, 'large'), { layers });
+    const image = await busyboxLayout(join(local.folder, 'large'), new MemoryImage(layers));
     await local.scar.createFunction({ name: 'large', image, args: ['true'], memoryMiB: 512 });
     const result = await local.scar.invoke('large');
     expect(result).toMatchObject({ status: 'failed', reason: 'no-space', exitCode: null });

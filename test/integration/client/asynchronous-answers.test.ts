@@ -5,7 +5,7 @@ import { readText } from '../../../src/aws/object-store.js';
 import { objectStore } from '../../../src/aws/s3.js';
 import type { InvocationResponse } from '../../../src/contract/index.js';
 import { missingPackage } from '../../support/built-package.js';
-import { busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxMissing } from '../../support/busybox.js';
 import { KILL_SUPERVISOR } from '../../support/kill-supervisor.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
 

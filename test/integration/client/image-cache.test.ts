@@ -15,6 +15,7 @@ import { unpackFunction } from '../../../src/client/function-package.js';
 import { missingPackage } from '../../support/built-package.js';
 import { busyboxLayer, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
+import { MemoryImage } from '../../support/memory-image.js';
 import { type Registry, registryMissing, skopeoCopy, startRegistry } from '../../support/registry.js';
 import { type RegistryProxy, startProxy } from '../../support/registry-proxy.js';
 import { file, tar } from '../../support/tar.js';
@@ -36,7 +37,7 @@ describe.skipIf(missingPackage ?? busyboxMissing ?? registryMissing)('an image o
     registry = await startRegistry();
     // Too large for a package, and nothing that gzip makes smaller.
     const layers = [busyboxLayer(), tar(file('ballast', randomBytes(9 * 1024 * 1024)))];
-    const layout = await busyboxLayout(join(local.folder, 'large'), { layers });
+    const layout = await busyboxLayout(join(local.folder, 'large'), new MemoryImage(layers));
     await skopeoCopy(`${layout}:latest`, `docker://${registry.host}/team/tool:1`);
     proxy = await startProxy(registry.host, ({ path }, response) => {
       if (!path.includes('/manifests/') || ++pulls <= PULLS) return {};

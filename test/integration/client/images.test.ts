@@ -4,8 +4,9 @@ import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { objectStore } from '../../../src/aws/s3.js';
 import { builtPackage, missingPackage } from '../../support/built-package.js';
-import { busyboxLayer, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
+import { busyboxImage, busyboxLayer, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
+import { MemoryImage } from '../../support/memory-image.js';
 import { file, symlink, tar } from '../../support/tar.js';
 
 const BUCKET = 'scar-images-000000000000-us-east-1';
@@ -24,7 +25,7 @@ describe.skipIf(missingPackage ?? busyboxMissing)('client.images', () => {
     ];
     const config = { Entrypoint: ['/bin/sh'], Cmd: ['-c', 'true'], User: '33:33', WorkingDir: '/tmp', Env: ['A=1'] };
     const configure = (image: { config?: object }) => void Object.assign(image, { config });
-    large = await busyboxLayout(join(local.folder, 'large'), { layers, configure });
+    large = await busyboxLayout(join(local.folder, 'large'), new MemoryImage(layers, { configure }));
   });
   afterAll(() => local.close());
 
@@ -41,7 +42,7 @@ describe.skipIf(missingPackage ?? busyboxMissing)('client.images', () => {
       platform: { os: 'linux', architecture: 'amd64' },
       layers: 3,
       libc: 'none',
-      files: 2,
+      files: 3,
       command: ['/bin/sh', '-c', 'true'],
       user: '33:33',
       workingDirectory: '/tmp',
@@ -66,14 +67,14 @@ describe.skipIf(missingPackage ?? busyboxMissing)('client.images', () => {
     ['glibc', [file('usr/lib64/ld-linux-x86-64.so.2', ''), symlink('lib64', 'usr/lib64')]],
     ['musl', [file('lib/ld-musl-x86_64.so.1', '')]],
   ])('inspect knows %s by its loader', async (libc, files) => {
-    const image = await busyboxLayout(join(local.folder, libc), { layers: [tar(...files)] });
+    const image = await busyboxLayout(join(local.folder, libc), new MemoryImage([tar(...files)]));
     expect(await local.scar.images.inspect(image)).toMatchObject({ libc });
   });
 
   it('inspect says that an image does not fit, and what would', async () => {
     const zeros = Buffer.alloc(50 * MIB);
     const layers = [tar(...Array.from({ length: 11 }, (_, i) => file(`zeros-${i}`, zeros)))];
-    const image = await busyboxLayout(join(local.folder, 'zeros'), { layers });
+    const image = await busyboxLayout(join(local.folder, 'zeros'), new MemoryImage(layers));
     const { needs, fits, unpackedBytes } = await local.scar.images.inspect(image);
     expect(unpackedBytes).toBe(550 * MIB + 4096);
     expect(needs.ephemeralStorageMiB).toBe(611);
@@ -87,8 +88,8 @@ describe.skipIf(missingPackage ?? busyboxMissing)('client.images', () => {
   it('list and prune: what functions have stays, what no function has any more goes', async () => {
     const { scar } = local;
     const kept = await scar.createFunction({ name: 'kept', image: large });
-    const layers = [busyboxLayer(), tar(file('other', randomBytes(9 * MIB)))];
-    const other = await busyboxLayout(join(local.folder, 'other'), { layers });
+    const more = file('other', randomBytes(9 * MIB));
+    const other = await busyboxLayout(join(local.folder, 'other'), busyboxImage({}, more));
     const gone = await scar.createFunction({ name: 'gone', image: other });
     const { DeleteFunctionCommand } = await import('@aws-sdk/client-lambda');
     await scar.lambda.send(new DeleteFunctionCommand({ FunctionName: 'gone' }));

@@ -16,9 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogEvent, MapItem, ProgressEvent, ScarClient, WarningEvent } from '../../../src/index.js';
 import { removeTree } from '../../../src/util/remove-tree.js';
 import { built } from '../../support/built.js';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
-import { busyboxLayout } from '../../support/busybox-layout.js';
-import { writeLayout } from '../../support/memory-image.js';
+import { busyboxImage, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
 import { file } from '../../support/tar.js';
 
 let folder: string;
@@ -28,7 +26,8 @@ let scar: ScarClient;
 beforeAll(async () => {
   if (busyboxMissing) return;
   folder = mkdtempSync(join(tmpdir(), 'scar-life-'));
-  image = await busyboxLayout(folder);
+  const config = { Env: ['PATH=/bin', 'FROM_IMAGE=yes'], Cmd: ['echo', 'hello from the image'] };
+  image = await busyboxLayout(join(folder, 'image'), busyboxImage(config));
   const { ScarClient } = await built();
   scar = await ScarClient.local({ dataDir: join(folder, 'data'), concurrentExecutions: 4 });
   await scar.s3.send(new CreateBucketCommand({ Bucket: 'files' }));
@@ -111,11 +110,10 @@ describe.skipIf(busyboxMissing)('a function on the engine', () => {
   it('keeps an image that another function uses', async () => {
     // Too large for the package, and nothing that gzip makes smaller.
     const ballast = file('ballast', randomBytes(9 * 1024 * 1024));
-    const large = join(folder, 'large');
-    await writeLayout(busyboxImage({ Cmd: ['true'] }, ballast), large, 'latest');
-    await scar.createFunction({ name: 'one', image: `oci:${large}` });
+    const large = await busyboxLayout(join(folder, 'large'), busyboxImage({ Cmd: ['true'] }, ballast));
+    await scar.createFunction({ name: 'one', image: large });
     const uploaded = await keys(IMAGES);
-    await scar.createFunction({ name: 'two', image: `oci:${large}` });
+    await scar.createFunction({ name: 'two', image: large });
     expect((await scar.deleteFunction('one')).imageKeys).toEqual([]);
     expect(await scar.invoke('two')).toMatchObject({ status: 'succeeded', pulled: true });
     expect((await scar.deleteFunction('two')).imageKeys).toEqual(uploaded.filter((key) => key.includes('/rootfs/')));

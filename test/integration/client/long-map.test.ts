@@ -1,7 +1,7 @@
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingPackage } from '../../support/built-package.js';
-import { busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxMissing } from '../../support/busybox.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
 
 const missing = missingPackage ?? busyboxMissing;

@@ -6,8 +6,7 @@ import { promisify } from 'node:util';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeTree } from '../../../src/util/remove-tree.js';
-import { busyboxMissing } from '../../support/busybox-image.js';
-import { busyboxLayout } from '../../support/busybox-layout.js';
+import { busyboxImage, busyboxLayout, busyboxMissing } from '../../support/busybox.js';
 import { isInstalled } from '../../support/installed.js';
 import { installPacked } from '../../support/packed-package.js';
 
@@ -21,7 +20,7 @@ beforeAll(async () => {
   if (busyboxMissing) return;
   folder = mkdtempSync(join(tmpdir(), 'scar-packed-'));
   ({ project, files, packageFolder } = installPacked(folder));
-  image = await busyboxLayout(folder);
+  image = await busyboxLayout(join(folder, 'image'), busyboxImage({ Cmd: ['echo', 'hello from the image'] }));
 });
 afterAll(async () => {
   if (folder) await removeTree(folder);

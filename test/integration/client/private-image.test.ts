@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxMissing } from '../../support/busybox.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
 import { registryMissing, skopeoCopy, startRegistry } from '../../support/registry.js';
 import { temporaryFolder } from '../../support/temporary.js';

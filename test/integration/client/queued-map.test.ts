@@ -3,7 +3,7 @@ import { ScarClient } from 'scar-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MapItem } from '../../../src/client/map/item.js';
 import { missingPackage } from '../../support/built-package.js';
-import { busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxMissing } from '../../support/busybox.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
 
 const missing = missingPackage ?? busyboxMissing;

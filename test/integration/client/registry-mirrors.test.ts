@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxMissing } from '../../support/busybox.js';
 import { closedPort } from '../../support/closed-port.js';
 import { startLocalClient } from '../../support/local-client.js';
 import { registryMissing, skopeoCopy, startRegistry } from '../../support/registry.js';

@@ -6,8 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MapRun, ScarClient } from '../../../src/index.js';
 import { removeTree } from '../../../src/util/remove-tree.js';
 import { built } from '../../support/built.js';
-import { busyboxMissing } from '../../support/busybox-image.js';
-import { busyboxLayout } from '../../support/busybox-layout.js';
+import { busyboxLayout, busyboxMissing } from '../../support/busybox.js';
 
 const OBJECTS = 60;
 
@@ -23,7 +22,8 @@ beforeAll(async () => {
   for (let n = 0; n < OBJECTS; n++) {
     await scar.s3.send(new PutObjectCommand({ Bucket: 'files', Key: `in/${n}`, Body: 'x', ContentLength: 1 }));
   }
-  await scar.createFunction({ name: 'nap', image: await busyboxLayout(folder), script: { inline: 'sleep 0.02' } });
+  const image = await busyboxLayout(join(folder, 'image'));
+  await scar.createFunction({ name: 'nap', image, script: { inline: 'sleep 0.02' } });
 });
 afterAll(async () => {
   await scar?.close();

@@ -1,7 +1,7 @@
 import { DeleteBucketCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { InvocationResponse } from '../../../src/contract/index.js';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox.js';
 import { FunctionBench, notification, supervisorMissing } from '../../support/function-bench.js';
 import { KILL_SUPERVISOR } from '../../support/kill-supervisor.js';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox.js';
 import {
   FunctionBench,
   type FunctionEnvironment,

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, readlinkSync, wr
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep } from '../../../src/util/sleep.js';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox.js';
 import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
 import { compile } from '../../support/inroot/compile.js';
 import { jailMissing } from '../../support/jail/jail.js';

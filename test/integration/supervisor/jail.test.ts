@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox.js';
 import {
   FunctionBench,
   type FunctionEnvironment,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { objectRecord, recordOrigin } from '../../../src/client/invocation.js';
 import { type ChunkOptions, splitObject } from '../../../src/client/map/chunk.js';
 import { type InvocationEvent, MAX_RESPONSE_BYTES } from '../../../src/contract/index.js';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox.js';
 import { FunctionBench, notification, supervisorMissing } from '../../support/function-bench.js';
 import { containerLeftovers } from '../../support/leftovers.js';
 

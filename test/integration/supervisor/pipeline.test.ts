@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox.js';
 import { FunctionBench, notification, supervisorMissing } from '../../support/function-bench.js';
 import { containerLeftovers } from '../../support/leftovers.js';
 

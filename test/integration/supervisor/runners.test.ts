@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Abilities, probeAbilities } from '../../../supervisor/container/choose-runner.js';
 import { Launcher } from '../../../supervisor/container/launcher.js';
-import { busyboxImage, busyboxMissing } from '../../support/busybox-image.js';
+import { busyboxImage, busyboxMissing } from '../../support/busybox.js';
 import { FunctionBench, type FunctionEnvironment, supervisorMissing } from '../../support/function-bench.js';
 import { inroot } from '../../support/inroot/inroot.js';
 import { jailMissing } from '../../support/jail/jail.js';
