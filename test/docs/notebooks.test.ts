@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeTree } from '../../src/util/remove-tree.js';
-import { busyboxLayout } from '../support/busybox-layout.js';
+import { busyboxLayout, busyboxMissing } from '../support/busybox.js';
 import { processesBelow } from '../support/leftovers.js';
 import { Notebook, notebookMissing } from '../support/notebook.js';
 import { installPacked } from '../support/packed-package.js';
@@ -12,13 +12,14 @@ import { installPacked } from '../support/packed-package.js';
 const marked = /^```ts cell\n(?<code>[\s\S]*?)^```\n(?:\s*^```text output\n(?<output>[\s\S]*?)^```$)?/gm;
 const guide = readFileSync(resolve(import.meta.dirname, '../../docs/guides/notebooks.md'), 'utf8');
 
-describe.skipIf(notebookMissing)(`a notebook, in tslab (${notebookMissing ?? 'by the protocol of Jupyter'})`, () => {
+const missing = busyboxMissing ?? notebookMissing;
+describe.skipIf(missing)(`a notebook, in tslab (${missing ?? 'by the protocol of Jupyter'})`, () => {
   let folder: string;
   let image: string;
   let notebook: Notebook;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'scar-notebook-'));
-    image = await busyboxLayout(folder);
+    image = await busyboxLayout(join(folder, 'image'));
     mkdirSync(join(folder, 'tmp'));
     notebook = await Notebook.open(installPacked(folder).project, { TMPDIR: join(folder, 'tmp') });
   });
