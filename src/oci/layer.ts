@@ -4,6 +4,7 @@ import { blobsAhead } from './blobs-ahead.js';
 import { decompressed } from './decompress.js';
 import { parseDigest } from './digest.js';
 import type { Descriptor, ImageSource, ResolvedImage } from './image-source.js';
+import { corruptIn } from './tar/header.js';
 import { TarReader, type TarSink } from './tar/reader.js';
 import { verified } from './verify.js';
 
@@ -55,8 +56,13 @@ export async function* layersOf(
  */
 export async function applyLayer(layer: LayerPass, sink: TarSink): Promise<void> {
   const tar = new TarReader(sink);
-  for await (const chunk of layerTar(layer)) tar.write(chunk);
-  tar.end();
+  try {
+    for await (const chunk of layerTar(layer)) tar.write(chunk);
+    tar.end();
+  } catch (error) {
+    // Damage on the way mostly shows here first, before its digest does.
+    throw corruptIn(error, layer.where, 'Try again, or push the image anew.');
+  }
 }
 
 /** A layer's archive, decompressed. Throws at its end unless size, digest and diffID are what was promised. */

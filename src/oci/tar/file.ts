@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { ImageError, ScarError, UnsupportedImageError } from '../../errors.js';
 import { compressionOf } from '../decompress.js';
-import { BLOCK, corrupt, display, type TarEntry } from './header.js';
+import { BLOCK, corrupt, corruptIn, display, type TarEntry } from './header.js';
 import { TarReader } from './reader.js';
 
 /** Where an entry's content lies in the archive. */
@@ -28,7 +28,9 @@ export class TarFile {
       await index.#read(file, path).finally(() => file.close());
       return index;
     } catch (cause) {
-      if (cause instanceof ScarError) throw ofArchive(cause, path);
+      if (cause instanceof ScarError) {
+        throw corruptIn(cause, path, 'Save the image again, with "docker save" or "skopeo copy"');
+      }
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ImageError(
         'image-not-found',
@@ -83,16 +85,6 @@ export class TarFile {
     if (entry.type === 'symlink') this.#links.set(name, normal(posix.join(posix.dirname(name), entry.linkName)));
     if (entry.type === 'link') this.#links.set(name, normal(entry.linkName));
   }
-}
-
-/** The reader speaks of layers, which is what else it reads: here it is the archive of a whole image. */
-function ofArchive(error: unknown, path: string): unknown {
-  if (!(error instanceof ImageError) || error.code !== 'image-corrupt') return error;
-  return new ImageError(
-    'image-corrupt',
-    `${path} is not a sound tar archive: ${error.context.what}. Save the image again, with "docker save" or "skopeo copy"`,
-    { context: { path }, cause: error },
-  );
 }
 
 function normal(path: string): string {

@@ -136,6 +136,16 @@ export function corrupt(what: string): ImageError {
   return new ImageError('image-corrupt', `The layer is not a sound tar archive: ${what}.`, { context: { what } });
 }
 
+/** Says of which archive `corrupt` spoke, and what to do; any other error is returned as it is. */
+export function corruptIn(error: unknown, where: string, hint: string): unknown {
+  if (!(error instanceof ImageError) || error.context.what === undefined) return error;
+  const { what } = error.context;
+  return new ImageError('image-corrupt', `${where} is not a sound tar archive: ${what}. ${hint}`, {
+    context: { where, what },
+    cause: error,
+  });
+}
+
 /** A byte string as people read it. */
 export function display(name: string): string {
   const shown = JSON.stringify(Buffer.from(name, 'latin1').toString('utf8'));
