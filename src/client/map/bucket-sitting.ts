@@ -96,13 +96,13 @@ function retrySitting(sitting: ObjectSitting, journal: MapJournal): BucketSittin
   };
 }
 
-/** What the journal's run was asked for, with what is another in this sitting. Opens nothing for long. */
+/** What the journal's run was asked for, with what is another in this sitting; the run may go on meanwhile. */
 export async function readOptions(
   context: ClientContext,
   runId: string,
   options: ResumeOptions,
 ): Promise<{ functionName: string; options: MapOptions }> {
-  const store = await openJournalStore(context.objects, options.journal || true, runId, 'existing');
+  const store = await openJournalStore(context.objects, options.journal || true, runId, 'read');
   const journal = await MapJournal.open(store, () => {}, new AbortController().signal);
   await journal.close();
   return { functionName: journal.head.functionName, options: resumedOptions(journal, options) };

@@ -236,11 +236,15 @@ describe('resumeMap', () => {
     expect(() => map({ drainMs: -1 })).toThrow(/^drainMs must/);
   });
 
-  it('plans over what the run was to do', async () => {
+  it('plans over what the run was to do, also while it goes on', async () => {
     const { map, resume } = aws({ objects: names(7) });
     const run = map({ journal: folder, limit: 5 });
-    await take(run, 1);
-    expect(await resume(run.runId, { journal: folder }).plan()).toMatchObject({ functionName: 'gray', objects: 5 });
+    const plan = () => resume(run.runId, { journal: folder }).plan();
+    for await (const _ of run) {
+      expect(await plan()).toMatchObject({ functionName: 'gray', objects: 5 });
+      break;
+    }
+    expect(await plan()).toMatchObject({ objects: 5 });
   });
 });
 
