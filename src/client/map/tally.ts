@@ -58,7 +58,7 @@ export interface MapSummary {
   backups: number;
   /** How many failed for which reason. */
   reasons: Partial<Record<InvocationFailureReason, number>>;
-  /** Invocations that were sent, repetitions among them; of earlier sittings as many as the results say, each of a batch by itself. */
+  /** Invocations that were sent, repetitions among them; of earlier sittings as many as the results say. */
   attempts: number;
   throttles: number;
   coldStarts: number;
@@ -96,6 +96,7 @@ export class Tally {
   #failed = 0;
   #skipped = 0;
   #replayed = 0;
+  #replayedRequest = '';
   #backups = 0;
   #bytes = 0;
   #attempts = 0;
@@ -209,11 +210,12 @@ export class Tally {
     this.#bytes += item.size ?? 0;
   }
 
-  /** A result of an earlier sitting. */
+  /** A result of an earlier sitting; those of one invocation come one after the other. */
   replay(item: InvocationResult): void {
     this.#started++;
     this.#replayed++;
-    this.sent(item.attempts, 0);
+    if (item.requestId === '' || item.requestId !== this.#replayedRequest) this.sent(item.attempts, 0);
+    this.#replayedRequest = item.requestId;
     this.record(item);
   }
 

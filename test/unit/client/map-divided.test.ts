@@ -30,7 +30,7 @@ function divided(objects: string[] | Record<string, number>) {
       if (!state.failing.test(`${key}@${chunk?.index ?? ''}`)) return own;
       return { ...own, status: 'failed', reason: 'exit', exitCode: 1, message: 'no' };
     });
-    return answer(response({ outcomes }));
+    return answer(response({ outcomes, requestId: `r-${events.length}` }));
   });
   return { ...bucket, state, events };
 }
@@ -119,6 +119,16 @@ describe('the journal of a map in batches', () => {
     await collect(run);
     expect(sent).toEqual([1, 1, 1, 2]);
     expect(linesOf(run.runId)).toHaveLength(5);
+  });
+
+  it('has who goes on count each invocation once', async () => {
+    const { map, resume } = divided(names(12));
+    const run = map({ batch: { items: 4 }, journal: folder });
+    await collect(run);
+    expect(run.summary).toMatchObject({ attempts: 3, succeeded: 12 });
+    const again = resume(run.runId, { journal: folder });
+    await collect(again);
+    expect(again.summary).toMatchObject({ attempts: 3, replayed: 12, costUsd: run.summary.costUsd });
   });
 
   it('has all results of the invocation that ends the run', async () => {

@@ -60,7 +60,10 @@ export function aws({ objects, unreserved = 1000, reserved, architecture, option
   });
   const inFlight = { now: 0, most: 0 };
   /** Replaced by tests that hold or fail an invocation. */
-  const behaviour = { invoke: async (_key: string, _signal: AbortSignal): Promise<unknown> => answer(response()) };
+  const behaviour = {
+    invoke: async (_key: string, _signal: AbortSignal): Promise<unknown> =>
+      answer(response({ requestId: `r-${lambda.commandCalls(InvokeCommand).length}` })),
+  };
   lambda.on(InvokeCommand).callsFake(async (input) => {
     const event = JSON.parse(Buffer.from(input.Payload).toString());
     const key = decodeEventKey(event.Records[0].s3.object.key);
