@@ -71,18 +71,19 @@ export function divideTime(
  * reason `timeout` that says what was still going on.
  */
 export async function within<T>(end: number, doing: string, stage: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const expired = new Failure(
-    'timeout',
-    `The function's time ran out while ${doing}. Raise its timeout, or its memory, which brings more CPU and network`,
-  );
+  const expired = () =>
+    new Failure(
+      'timeout',
+      `The function's time ran out while ${doing}. Raise its timeout, or its memory, which brings more CPU and network`,
+    );
   const left = end - performance.now();
-  if (left <= 0) throw expired;
+  if (left <= 0) throw expired();
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(expired), left);
+  const timer = setTimeout(() => controller.abort(expired()), left);
   try {
     return await stage(controller.signal);
   } catch (error) {
-    throw controller.signal.aborted ? expired : error;
+    throw controller.signal.aborted ? controller.signal.reason : error;
   } finally {
     clearTimeout(timer);
   }

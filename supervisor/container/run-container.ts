@@ -60,7 +60,10 @@ export async function runContainer(
     const { exitCode, signal, failure: lost } = await exited;
     // Of one that succeeded nobody asks.
     const ranOutOfMemory = exitCode !== 0 && memory.ranOut();
-    await killLeftovers(pid, processes, log, started.since(pid));
+    // Its launcher has ended its group, and it has waited for it.
+    if (lost) kill(-pid, 'SIGKILL');
+    const others = started.since(pid);
+    await killLeftovers(processes, log, lost ? others : others.filter((other) => other !== pid));
     const [out, err] = await drained(forwarded, [stdout, stderr]);
     const end: ContainerEnd = { exitCode, signal, stdout: out, stderr: err };
     const peakBytes = memory.peakBytes();
@@ -87,7 +90,8 @@ function stopInTime(pid: number, { budget, processes, log, launcher }: Surroundi
       kill(-pid, 'SIGTERM');
       timer = setTimeout(() => {
         launcher.wake();
-        void killLeftovers(pid, processes, log);
+        kill(-pid, 'SIGKILL');
+        void killLeftovers(processes, log);
       }, budget.killGraceMs);
     },
     Math.max(0, budget.containerEnd - performance.now()),
@@ -95,13 +99,7 @@ function stopInTime(pid: number, { budget, processes, log, launcher }: Surroundi
   return { reason: () => reason, cancel: () => clearTimeout(timer) };
 }
 
-async function killLeftovers(
-  pid: number,
-  processes: ContainerProcesses,
-  log: Writable,
-  among?: readonly number[],
-): Promise<void> {
-  kill(-pid, 'SIGKILL');
+async function killLeftovers(processes: ContainerProcesses, log: Writable, among?: readonly number[]): Promise<void> {
   const survivors = await processes.killAll(among);
   if (survivors.length > 0) log.write(`scar: processes ${survivors.join(', ')} of the container cannot be killed\n`);
 }

@@ -11,6 +11,9 @@
 #define SIGNAL_PIPE 13
 #define STOPS_DO_NOT_COUNT 1UL /* SA_NOCLDSTOP */
 #define NO_HANG 1	       /* WNOHANG */
+#define BY_ID 1		       /* P_PID */
+#define ENDS 4		       /* WEXITED */
+#define LEAVE 0x01000000       /* WNOWAIT */
 #define NO_FILE (-1)
 
 /* Numbers of the supervisor's pipes, and of a program's outputs. */
@@ -228,12 +231,24 @@ static void hold_signals(void)
 	sys_sigaction(SIGNAL_CHILD, &action, NULL);
 }
 
+/* As long as it is not waited for, nobody else gets its number. */
+static int has_ended(int pid)
+{
+	int info[32] = {0}; /* siginfo_t, which begins with si_signo */
+
+	raw_syscall(__NR_waitid, BY_ID, pid, (long)info, ENDS | NO_HANG | LEAVE, 0, 0);
+	return info[0] == SIGNAL_CHILD;
+}
+
+/* All of its group end with it, as in a container. */
 static void reap(struct program_at_work *program)
 {
 	int status = 0;
 
-	if (!program->pid || raw_syscall(__NR_wait4, program->pid, (long)&status, NO_HANG, 0, 0, 0) != program->pid)
+	if (!program->pid || !has_ended(program->pid))
 		return;
+	sys_kill(-program->pid, SIGNAL_KILL);
+	process_wait(program->pid, &status);
 	program->pid = 0;
 	tell_number(program, ENDED, status);
 }

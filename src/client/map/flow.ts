@@ -75,13 +75,18 @@ export class Flow<T> {
 
   /**
    * No task will follow, and those under way are not waited for: their results count no more if they fail. What is ready is taken
-   * first, in whatever order, then comes the error, or the end.
+   * first, in whatever order, then comes the error, if there is one by then, or the end.
    */
   conclude(error?: unknown): void {
-    if (this.#failure || this.#concluded) return;
+    if (this.#failure) return;
+    if (this.#concluded) {
+      this.#concluded.error ??= error;
+      return;
+    }
     this.#concluded = { error };
     for (const [, value] of [...this.#early].sort(([a], [b]) => a - b)) this.#hand(value);
     this.#early.clear();
+    this.#finishTakers();
     this.#wake();
   }
 

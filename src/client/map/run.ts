@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { EventEmitter } from 'eventemitter3';
 import { ScarError } from '../../errors.js';
+import { Fifo } from '../../util/fifo.js';
 import { type LinkedSignal, linkSignals } from '../../util/linked-signal.js';
 import { type ClientContext, track } from '../context.js';
 import type { WarningEvent } from '../events.js';
@@ -8,6 +9,7 @@ import { integer } from '../validate.js';
 import { Flow } from './flow.js';
 import type { Mapped, MappedObject } from './item.js';
 import type { MapPlan, PlanOptions } from './plan.js';
+import { ProgressTeller } from './progress.js';
 import type { MapProgress, MapSummary, Tally } from './tally.js';
 
 /** What a {@link MapRun} tells while it runs. */
@@ -33,8 +35,8 @@ export interface RunControl<Own> {
   readonly admitting: AbortSignal;
   /** Aborted then too, or when what was under way has had its time. */
   readonly signal: AbortSignal;
-  /** The concurrency that was asked for before the run began, if any was. */
-  readonly wanted: number | undefined;
+  /** The concurrency that was asked for by `setConcurrency`, if any was. */
+  wanted(): number | undefined;
   /** Says what brings another concurrency about; it returns what it has come to. */
   whenConcurrencyChanges(change: (wanted: number) => Promise<number>): void;
   /** Says how many invocations are on their way. */
@@ -59,9 +61,6 @@ export interface MapRunSettings {
   drainMs?: number | undefined;
 }
 
-/** Between two events of progress, in ms. */
-const PROGRESS_MS = 100;
-
 /**
  * One map over a bucket. Iterate over it, once, to get its results as they come; nothing is sent before that, and nothing
  * is read far ahead: at most as many results wait as may be under way. Leaving the loop cancels what is under way and
@@ -84,20 +83,17 @@ export class MapRun<Own extends object = MappedObject>
   readonly #tally: Tally;
   readonly #plan: (options?: PlanOptions) => Promise<MapPlan>;
   readonly #flow: Flow<readonly Mapped<Own>[]>;
-  readonly #link: LinkedSignal;
+  readonly #signal: AbortSignal | undefined;
+  /** Made when the run begins, or ends before: a run that is only planned listens to nobody. */
+  #linked: LinkedSignal | undefined;
   readonly #drainMs: number;
   readonly #admitting = new AbortController();
   readonly #work = new AbortController();
   #draining: NodeJS.Timeout | undefined;
   #onTheWay = () => 0;
-  #count: ((signal: AbortSignal) => Promise<number>) | undefined;
-  #counting: Promise<void> | undefined;
-  readonly #counted = new AbortController();
-  #progressDue: NodeJS.Timeout | undefined;
-  #progressAt = Number.NEGATIVE_INFINITY;
-  /** What was taken together and not given yet. */
-  #taken: readonly Mapped<Own>[] = [];
-  #given = 0;
+  readonly #progress: ProgressTeller;
+  /** What was taken and not given yet: the items of one invocation come together. */
+  readonly #taken = new Fifo<Mapped<Own>>();
   #wanted: number | undefined;
   #changeConcurrency: ((wanted: number) => Promise<number>) | undefined;
   #iterated = false;
@@ -119,8 +115,14 @@ export class MapRun<Own extends object = MappedObject>
     this.#task = task;
     this.#plan = plan;
     this.#flow = new Flow({ ordered });
-    this.#link = linkSignals(signal, context.closing);
+    this.#signal = signal;
     this.#drainMs = drainMs;
+    this.#progress = new ProgressTeller(
+      tally,
+      () => this.listenerCount('progress') > 0,
+      () => this.#onTheWay(),
+      (progress) => this.#tell(() => this.emit('progress', progress)),
+    );
     for (const { signal } of [this.#admitting, this.#work]) setMaxListeners(0, signal);
   }
 
@@ -178,12 +180,12 @@ export class MapRun<Own extends object = MappedObject>
   async cancel(): Promise<void> {
     if (this.#closed) return;
     this.#link.abort(new ScarError('aborted', 'The map was cancelled'));
-    await this.#finished;
+    await this.#end();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Mapped<Own>, undefined> {
     if (this.#iterated) {
-      throw new ScarError('invalid-option', 'A map can be iterated once. Call mapOverBucket again for another run');
+      throw new ScarError('invalid-option', 'A map can be iterated once. Make another one for another run');
     }
     this.#iterated = true;
     return {
@@ -200,23 +202,26 @@ export class MapRun<Own extends object = MappedObject>
     try {
       this.#link.signal.throwIfAborted();
       this.#finished ??= this.#start();
-      while (this.#given === this.#taken.length) {
+      // Several may ask at once: none takes away what another one has got.
+      while (this.#taken.length === 0) {
         const result = await this.#flow.take();
-        if (result.done) {
-          // One that was concluded may have something under way yet: its summary is to be final.
-          await this.#finished;
-          this.#close();
-          return result;
-        }
-        this.#taken = result.value;
-        this.#given = 0;
+        if (result.done && this.#taken.length === 0) return await this.#last();
+        for (const item of result.value ?? []) this.#taken.push(item);
       }
-      return { done: false, value: this.#taken[this.#given++] as Mapped<Own> };
+      return { done: false, value: this.#taken.shift() as Mapped<Own> };
     } catch (error) {
-      await this.#finished;
-      this.#close();
+      await this.#end();
+      this.#closed = true;
       throw error;
     }
+  }
+
+  /** One that was concluded may have something under way yet, and fail by it: its summary is to be final. */
+  async #last(): Promise<IteratorReturnResult<undefined>> {
+    await this.#end();
+    await this.#flow.take();
+    this.#closed = true;
+    return { done: true, value: undefined };
   }
 
   /** The consumer has had enough: quiet, because it knows. */
@@ -224,18 +229,27 @@ export class MapRun<Own extends object = MappedObject>
     if (this.#closed) return;
     this.#closed = true;
     this.#link.abort(new ScarError('aborted', 'Nobody asks for more results of this map'));
-    await this.#finished;
-    this.#close();
+    await this.#end();
   }
 
-  #close(): void {
-    this.#closed = true;
+  /** Waits for the end; one that never began has it now. */
+  async #end(): Promise<void> {
+    if (!this.#finished) {
+      this.#finished = Promise.resolve();
+      this.#conclude();
+    }
+    await this.#finished;
     this.#link.release();
+  }
+
+  get #link(): LinkedSignal {
+    this.#linked ??= linkSignals(this.#signal, this.#context.closing);
+    return this.#linked;
   }
 
   #start(): Promise<void> {
     const { signal } = this.#link;
-    signal.addEventListener('abort', () => this.#end(signal.reason), { once: true });
+    signal.addEventListener('abort', () => this.#abandon(signal.reason), { once: true });
     this.#tally.begin();
     const finished = this.#run();
     const forget = track(this.#context, finished);
@@ -254,11 +268,24 @@ export class MapRun<Own extends object = MappedObject>
     }
     await this.#flow.settled();
     clearTimeout(this.#draining);
-    this.#counted.abort();
-    await this.#counting;
+    await this.#progress.end();
+    this.#conclude();
+  }
+
+  #conclude(): void {
     this.#tally.end();
-    this.#tellProgress();
-    this.emit('end', this.summary);
+    this.#progress.tell();
+    this.#tell(() => this.emit('end', this.summary));
+  }
+
+  /** A listener that throws ends the run with its error. */
+  #tell(emit: () => void): void {
+    try {
+      emit();
+    } catch (error) {
+      this.#fail(error);
+      this.#flow.conclude(error);
+    }
   }
 
   #control(): RunControl<Own> {
@@ -268,29 +295,27 @@ export class MapRun<Own extends object = MappedObject>
       tally: this.#tally,
       admitting: this.#admitting.signal,
       signal: this.#work.signal,
-      wanted: this.#wanted,
+      wanted: () => this.#wanted,
       whenConcurrencyChanges: (change) => {
         this.#changeConcurrency = change;
       },
       whenAsked: (onTheWay) => {
         this.#onTheWay = onTheWay;
       },
-      countedBy: (count) => {
-        this.#count = count;
-      },
+      countedBy: (count) => this.#progress.countedBy(count),
       conclude: (error) => {
         this.#flow.conclude(error);
         this.#drain(new ScarError('aborted', 'The map has come to its end'));
       },
       fail: (error) => this.#fail(error),
       finished: (item) => {
-        this.emit('result', item);
-        this.#progressed();
+        this.#tell(() => this.emit('result', item));
+        this.#progress.changed();
       },
       sent: (events) => {
-        this.emit('sent', events);
+        this.#tell(() => this.emit('sent', events));
       },
-      progressed: () => this.#progressed(),
+      progressed: () => this.#progress.changed(),
       warn: (event) => this.#warn(event),
     };
   }
@@ -302,7 +327,7 @@ export class MapRun<Own extends object = MappedObject>
     this.#link.abort(error);
   }
 
-  #end(reason: unknown): void {
+  #abandon(reason: unknown): void {
     this.#flow.fail(reason);
     this.#drain(reason);
   }
@@ -340,38 +365,9 @@ export class MapRun<Own extends object = MappedObject>
   }
 
   #warn(event: WarningEvent): void {
-    this.emit('warning', event);
-    this.#context.notify.warning(event);
-  }
-
-  #progressed(): void {
-    if (this.#progressDue !== undefined || this.listenerCount('progress') === 0) return;
-    const wait = this.#progressAt + PROGRESS_MS - performance.now();
-    if (wait <= 0) this.#tellProgress();
-    else this.#progressDue = setTimeout(() => this.#tellProgress(), wait);
-  }
-
-  #tellProgress(): void {
-    clearTimeout(this.#progressDue);
-    this.#progressDue = undefined;
-    if (this.listenerCount('progress') === 0) return;
-    this.#progressAt = performance.now();
-    const progress = this.#tally.progress(this.#onTheWay());
-    // Not before the first result, which nothing is to delay.
-    if (progress.total === undefined && progress.done > progress.skipped) this.#counting ??= this.#countAhead();
-    this.emit('progress', progress);
-  }
-
-  /**
-   * Says how many there are to who waits for the end: the run itself reads hardly ahead of its results. A failure is not told, for the run's own
-   * listing meets what is the matter.
-   */
-  async #countAhead(): Promise<void> {
-    try {
-      const total = await this.#count?.(this.#counted.signal);
-      if (total === undefined) return;
-      this.#tally.expects(total);
-      this.#progressed();
-    } catch {}
+    this.#tell(() => {
+      this.emit('warning', event);
+      this.#context.notify.warning(event);
+    });
   }
 }

@@ -3,7 +3,7 @@ import type { Mapped } from './item.js';
 import type { MapJournal } from './journal/journal.js';
 import type { RunControl } from './run.js';
 import type { Subject } from './subject.js';
-import { completeWork, type MapWork, mapSubjects, prepareWork, type WorkOptions } from './work.js';
+import { completeWork, concludeIfOver, type MapWork, mapSubjects, prepareWork, type WorkOptions } from './work.js';
 
 /** One process's part of a run: the first one's, or that of one that goes on with it. */
 export interface Sitting<Own> {
@@ -35,6 +35,7 @@ export async function runSitting<Own extends object>(
   try {
     work = await prepareWork(context, functionName, options, run, journal);
     const known = earlier ? await replay(run, earlier(run.admitting)) : new Set<string>();
+    if (known.size > 0) concludeIfOver(run, options.completion);
     const left = steps(work);
     try {
       while (!flow.concluded) {

@@ -153,7 +153,7 @@ export class Tally {
   runsWith({ memoryMiB, architecture }: FunctionSize, concurrency: number): void {
     this.#memoryMiB = memoryMiB;
     this.#architecture = architecture;
-    this.#concurrency = concurrency;
+    this.#concurrency = Math.max(this.#concurrency, concurrency);
   }
 
   skip(objects = 1): void {

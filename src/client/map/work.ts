@@ -70,7 +70,7 @@ export async function prepareWork<Own extends object>(
   journal: MapJournal | undefined,
 ): Promise<MapWork<Own>> {
   const { flow, tally, admitting } = run;
-  const wanted = run.wanted ?? options.concurrency ?? context.config.concurrency;
+  const wanted = run.wanted() ?? options.concurrency ?? context.config.concurrency;
   const [facts, concurrency, region, scar] = await Promise.all([
     context.functions.configuration(functionName, admitting),
     allowedConcurrency(context, functionName, wanted, run.warn, admitting),
@@ -90,14 +90,18 @@ export async function prepareWork<Own extends object>(
   const { throttleMs } = limits;
   const onThrottle = () => tally.throttled();
   const admission = new Admission(context, concurrency, { throttleMs, signal: admitting, onThrottle });
-  run.whenConcurrencyChanges(async (wanted) => {
+  const change = async (wanted: number) => {
     const changed = await allowedConcurrency(context, functionName, wanted, run.warn, admitting);
     signals.growTo(changed);
     admission.capAt(changed);
     if (!queue) flow.atOnce = changed;
     tally.runsWith(facts, changed);
     return changed;
-  });
+  };
+  run.whenConcurrencyChanges(change);
+  // It may have been changed while all this was asked for.
+  const now = run.wanted() ?? wanted;
+  if (now !== wanted) await change(now as number);
   run.whenAsked(() => admission.onTheWay);
   return {
     context,
@@ -321,18 +325,22 @@ async function finish<Own extends object>(
     const item = items[index] as Mapped<Own>;
     run.tally.record(item, one.paidMs);
     run.finished(item);
-    const end = completion && endOf(completion, run.tally);
-    if (end) run.conclude(end.error);
+    concludeIfOver(run, completion);
   }
   return items;
+}
+
+/** Ends a run whose results so far decide how it ends. */
+export function concludeIfOver<Own>(run: RunControl<Own>, completion: MapCompletion | undefined): void {
+  const end = completion && endOf(completion, run.tally);
+  if (end) run.conclude(end.error);
 }
 
 /** Waits for the results of all objects where they decide how the run ends. */
 export async function completeWork<Own>({ run, completion }: MapWork<Own>): Promise<void> {
   if (!completion) return;
   // No result may be to come that would ask this.
-  const now = endOf(completion, run.tally);
-  if (now) run.conclude(now.error);
+  concludeIfOver(run, completion);
   await run.flow.settled();
   const end = endOfAll(completion, run.tally);
   if (end) run.conclude(end.error);

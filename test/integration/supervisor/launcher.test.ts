@@ -191,10 +191,17 @@ describe.skipIf(missing)(`the launcher's own end (${missing ?? 'is survived'})`,
     expect([exitCode, second === first]).toEqual([0, false]);
   });
 
+  it('comes to all of its group', async () => {
+    const { stdout, stderr, exited } = await start(launcher, 'sleep 60 & echo $! >&2; exit 3');
+    const [, errors] = await Promise.all([stdout.toArray(), stderr.toArray()]);
+    expect(await exited).toEqual({ exitCode: 3, signal: null });
+    expect(existsSync(`/proc/${Number(String(errors[0]))}/exe`)).toBe(false);
+  });
+
   it('comes when an output is given up that somebody keeps open, who finds nobody to write to then', async () => {
     const { stdout, stderr, exited } = await start(
       launcher,
-      '(while echo x; do sleep 0.01; done) 2>/dev/null & echo $! >&2',
+      'setsid sh -c "while echo x; do sleep 0.01; done" 2>/dev/null & echo $! >&2',
     );
     expect(await exited).toMatchObject({ exitCode: 0 });
     const [pid] = await stderr.toArray();

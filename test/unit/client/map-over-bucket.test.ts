@@ -583,7 +583,7 @@ describe("a map's concurrency", () => {
     behaviour.invoke = async () => answer(response());
     for (const resume of held.splice(0)) resume();
     expect(await collected).toHaveLength(200);
-    expect(run.summary).toMatchObject({ complete: true, concurrency: 1 });
+    expect(run.summary).toMatchObject({ complete: true, concurrency: 8 });
   });
 
   it('may be changed before it runs; other numbers are refused', async () => {

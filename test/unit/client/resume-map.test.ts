@@ -324,7 +324,9 @@ describe('MapJournal', () => {
     const failures: string[] = [];
     const journal = await MapJournal.begin(store, head, (error) => failures.push(error.message));
     const [item] = await collect(aws({ objects: names(1) }).map());
-    for (let n = 0; n < 10; n++) await journal.record(`${n}`, item as MapItem, 1);
+    for (let n = 0; n < 10; n++) {
+      await expect(journal.record(`${n}`, item as MapItem, 1)).rejects.toMatchObject({ code: 'journal' });
+    }
     await expect(journal.close()).rejects.toMatchObject({ code: 'journal' });
     expect(failures).toEqual([expect.stringContaining('a full disk cannot be written to (ENOSPC')]);
     expect(written).toHaveLength(1);

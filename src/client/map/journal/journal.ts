@@ -136,7 +136,7 @@ export class MapJournal {
   /** @throws the error of a line that could not be written */
   async close(): Promise<void> {
     this.#hurry.abort();
-    await this.#next;
+    await this.#next?.catch(() => {});
     await this.#writing;
     await this.#store.close();
     if (this.#failure) throw this.#failure;
@@ -145,7 +145,10 @@ export class MapJournal {
   /** What comes during one write goes out with the next. */
   #add(line: JournalLine): Promise<void> {
     this.#waiting.push(`${JSON.stringify(line)}\n`);
-    this.#next ??= this.#writing.then(() => this.#flush());
+    if (!this.#next) {
+      this.#next = this.#writing.then(() => this.#flush());
+      this.#next.catch(() => {}); // a failure is told besides, and not all who add wait
+    }
     return this.#next;
   }
 
@@ -153,8 +156,10 @@ export class MapJournal {
     if (this.#store.gatherMs > 0) await sleep(this.#store.gatherMs, this.#hurry.signal).catch(() => {});
     this.#next = undefined;
     const lines = this.#waiting.splice(0);
-    this.#writing = this.#failure ? Promise.resolve() : this.#write(lines).catch(() => {});
-    await this.#writing;
+    if (this.#failure) throw this.#failure;
+    const written = this.#write(lines);
+    this.#writing = written.catch(() => {});
+    await written;
   }
 
   async #write(lines: readonly string[]): Promise<void> {
