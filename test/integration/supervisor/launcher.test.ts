@@ -199,10 +199,11 @@ describe.skipIf(missing)(`the launcher's own end (${missing ?? 'is survived'})`,
   });
 
   it('comes when an output is given up that somebody keeps open, who finds nobody to write to then', async () => {
-    const { stdout, stderr, exited } = await start(
-      launcher,
-      'setsid sh -c "while echo x; do sleep 0.01; done" 2>/dev/null & echo $! >&2',
-    );
+    await using folder = await temporaryFolder();
+    const away = join(folder.path, 'away');
+    const stayer = `echo $$ >&2; exec 2> /dev/null; : > ${away}; while echo x; do sleep 0.01; done`;
+    const script = `setsid sh -c '${stayer}' & while [ ! -e ${away} ]; do sleep 0.01; done`;
+    const { stdout, stderr, exited } = await start(launcher, script);
     expect(await exited).toMatchObject({ exitCode: 0 });
     const [pid] = await stderr.toArray();
     const stays = processIdentity(Number(String(pid)));
