@@ -12,11 +12,11 @@ import type { MapPlan, PlanOptions } from './plan.js';
 import { ProgressTeller } from './progress.js';
 import type { MapProgress, MapSummary, Tally } from './tally.js';
 
-/** What a {@link MapRun} tells while it runs. */
+/** What a {@link MapRun} tells while it runs. A listener that throws ends the run with its error. */
 export interface MapEvents<Own = MappedObject> {
   /** How far the run is: at most ten times a second, and at its end. Costs nothing while nobody listens. */
   progress: (progress: MapProgress) => void;
-  /** An object got its result, which the loop will give. */
+  /** An object got its result, which the loop gives, unless it is left before. */
   result: (item: Mapped<Own>) => void;
   warning: (event: WarningEvent) => void;
   /** In an asynchronous run: all events are in Lambda's queue, so many in all, and this process may end. */
