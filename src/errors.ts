@@ -18,7 +18,7 @@
  * | `no-space` | `/tmp` or the disk is full, or would be |
  * | `package-too-large` | the zip is above Lambda's limit |
  * | `throttled` | Lambda answered 429 beyond patience |
- * | `map-failed` | more objects of a map failed than its `completion` tolerates, or fewer succeeded; `context.summary` has the numbers |
+ * | `map-failed` | more objects of a map failed than its `completion` tolerates, or fewer succeeded; or `mapReduce` lacks outputs, as of two with the same key; `context.summary` has the numbers |
  * | `map-incomplete` | a map ended with an object that has no result: a defect of this package |
  * | `run-not-found` | there is no journal of a map's run, or it is none |
  * | `run-in-use` | another process goes on with the same run |

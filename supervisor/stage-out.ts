@@ -19,6 +19,8 @@ export interface Upload {
   file: OutputFile;
   bucket: string;
   key: string;
+  /** The file goes to an earlier target too. */
+  copy?: true;
 }
 
 /**
@@ -71,10 +73,15 @@ export function planUploads(
         'function, or this invocation, an output, or an empty list to keep nothing',
     );
   }
-  const uploads = targets.flatMap(({ bucket, prefix, suffixes }) =>
+  const uploads = targets.flatMap((target, place): Upload[] =>
     files
-      .filter(({ path }) => !suffixes?.length || suffixes.some((suffix) => path.endsWith(suffix)))
-      .map((file) => ({ file, bucket, key: prefix + outputName(file.path, input?.chunk) })),
+      .filter((file) => wants(target, file))
+      .map((file) => ({
+        file,
+        bucket: target.bucket,
+        key: target.prefix + outputName(file.path, input?.chunk),
+        ...(targets.slice(0, place).some((earlier) => wants(earlier, file)) && { copy: true }),
+      })),
   );
   const looping = uploads.find((upload) => input && comesBack(upload, input, triggered));
   if (!looping) return uploads;
@@ -83,6 +90,10 @@ export function planUploads(
     `The output s3://${looping.bucket}/${looping.key} would replace its input ${input?.key}, or lie beside it with the same ` +
       'extension and trigger the function again. Give the output a prefix of its own',
   );
+}
+
+function wants({ suffixes }: OutputTarget, { path }: OutputFile): boolean {
+  return !suffixes?.length || suffixes.some((suffix) => path.endsWith(suffix));
 }
 
 /**
@@ -129,11 +140,11 @@ export async function stageOut(
   onUploaded: (object: OutputObject) => void,
 ): Promise<void> {
   const metadata = { 'scar-request-id': marks.requestId, 'scar-outcome': marks.outcome };
-  const send = async ({ file, bucket, key }: Upload): Promise<OutputObject> => {
+  const send = async ({ file, bucket, key, copy }: Upload): Promise<OutputObject> => {
     signal.throwIfAborted();
     const options = { contentType: contentType(file.path), metadata, signal, parallelParts: PARALLEL_PARTS };
     const { bytes } = await store.writeFile({ bucket, key }, file.host, options);
-    return { bucket, key, bytes };
+    return { bucket, key, bytes, ...(copy && { copy }) };
   };
   const [small, large] = [pLimit(PARALLEL_FILES), pLimit(1)];
   const results = await Promise.allSettled(

@@ -59,6 +59,8 @@ export interface InvocationFacts {
   input?: InputObject;
   /** Objects that it wrote. */
   outputs: OutputObject[];
+  /** How many more it wrote that are not listed, as the answer would be too large; absent if there are none. */
+  outputsOmitted?: number;
   /** What it printed on its standard output, if that is one JSON text and no longer than the tail. */
   value?: unknown;
   /** The ends of what the container printed. */
@@ -201,6 +203,7 @@ function readOutcome(
   facts.signal = signal;
   if (outcome.input) facts.input = outcome.input;
   facts.outputs = outcome.outputs;
+  if (outcome.outputsOmitted !== undefined) facts.outputsOmitted = outcome.outputsOmitted;
   const value = jsonValue(outcome.stdout);
   if (value !== undefined) facts.value = value;
   facts.stdout = outcome.stdout;

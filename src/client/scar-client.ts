@@ -221,8 +221,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Maps over a bucket, then has the containers of another function make one of what the map's left, in as many levels as it takes. To fold results here,
    * see {@link MapRun.reduce}.
    *
-   * @throws as `mapOverBucket`, at once or in the promise; `map-failed` if an object fails and `completion` does not tolerate it; the error of a container
-   * that cannot reduce
+   * @throws as `mapOverBucket`, at once or in the promise; `map-failed` if an object fails and `completion` does not tolerate it (default: none may), or if
+   * outputs of two objects have the same key, so that one is lost; the error of a container that cannot reduce
    * @example
    * const { outputs } = await scar.mapReduce('count-words', { bucket: 'books', prefix: 'text/' }, {
    *   function: 'add-counts',

@@ -108,6 +108,8 @@ export interface OutputObject {
   bucket: string;
   key: string;
   bytes: number;
+  /** The same file is among the outputs before this one, at an earlier target. */
+  copy?: true;
 }
 
 export interface OutputTail {

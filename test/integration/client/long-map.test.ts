@@ -1,8 +1,8 @@
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { missingPackage } from '../../support/built-package.js';
 import { busyboxMissing } from '../../support/busybox.js';
-import { type LocalClient, startLocalClient } from '../../support/local-client.js';
+import { errorOf, type LocalClient, startLocalClient } from '../../support/local-client.js';
 
 const missing = missingPackage ?? busyboxMissing;
 
@@ -112,6 +112,66 @@ describe.skipIf(missing)(`a map of many parts (${missing ?? 'on the engine'})`, 
     await expect(scar.mapReduce('double', { bucket: 'files' }, { ...reduce, fanIn: 1 })).rejects.toThrow(
       /^reduce\.fanIn must/,
     );
+  });
+
+  it('reduces each file once, whichever places it went to, and none that took the place of another', async () => {
+    const { scar } = local;
+    for (const folder of ['a', 'b', 'c']) {
+      await scar.s3.send(new PutObjectCommand({ Bucket: 'files', Key: `letters/${folder}/same`, Body: folder }));
+    }
+    const inline =
+      'name=$(echo "$STORAGE_OBJECT_KEY" | tr / -); cp "$SCAR_INPUT_FILE" "$SCAR_OUTPUT_DIR/$name.txt"; cp "$SCAR_INPUT_FILE" "$SCAR_OUTPUT_DIR/$name.log"';
+    const output = [
+      { bucket: 'files', prefix: 'out/', suffixes: ['.txt'] },
+      { bucket: 'files', prefix: 'out/copies/' },
+    ];
+    const reduce = { function: 'join', output: { bucket: 'files', prefix: 'once/' } };
+    const options = { bucket: 'files', prefix: 'letters/', output };
+    await scar.mapReduce('double', { ...options, script: { inline } }, reduce);
+    expect(await keys('files', 'out/copies/letters')).toHaveLength(6);
+    const { Body } = await scar.s3.send(new GetObjectCommand({ Bucket: 'files', Key: 'once/all' }));
+    expect(await Body?.transformToString()).toBe('aabbcc');
+
+    const same = 'cp "$SCAR_INPUT_FILE" "$SCAR_OUTPUT_DIR/"';
+    const colliding = scar.mapReduce('double', { ...options, script: { inline: same }, concurrency: 1 }, reduce);
+    await expect(colliding).rejects.toMatchObject({
+      code: 'map-failed',
+      context: { bucket: 'files', key: 'out/copies/same', inputs: ['letters/a/same', 'letters/b/same'] },
+    });
+  });
+
+  it('ends as aborted when the client is closed between two levels', async () => {
+    const other = await startLocalClient();
+    const { scar, image } = other;
+    await scar.s3.send(new CreateBucketCommand({ Bucket: 'files' }));
+    for (let n = 0; n < 3; n++)
+      await scar.s3.send(new PutObjectCommand({ Bucket: 'files', Key: `in/${n}`, Body: 'x' }));
+    const output = [{ bucket: 'files', prefix: 'out/' }];
+    await scar.createFunction({
+      name: 'copy',
+      image,
+      script: { inline: 'cp "$SCAR_INPUT_FILE" "$SCAR_OUTPUT_DIR/"' },
+      output,
+    });
+    const script = {
+      inline: 'test -e "$TMP_INPUT_DIR/000001-1" || sleep 60; cat "$TMP_INPUT_DIR"/* > "$SCAR_OUTPUT_DIR/all"',
+    };
+    await scar.createFunction({ name: 'join', image, script });
+    const ended = errorOf(
+      scar.mapReduce(
+        'copy',
+        { bucket: 'files', prefix: 'in/' },
+        { function: 'join', output: { bucket: 'files', prefix: 'joined/' }, fanIn: 2 },
+      ),
+    );
+    await vi.waitUntil(async () => {
+      const { KeyCount = 0 } = await scar.s3.send(
+        new ListObjectsV2Command({ Bucket: 'files', Prefix: 'joined/.parts/' }),
+      );
+      return KeyCount > 0;
+    }, 60_000);
+    await other.close();
+    expect(await ended).toMatchObject({ code: 'aborted' });
   });
 
   it('maps over inputs, with their log beside', async () => {

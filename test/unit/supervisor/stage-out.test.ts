@@ -51,6 +51,25 @@ describe('planUploads', () => {
     expect(plan.map(({ bucket, key }) => `${bucket}:${key}`)).toEqual(['x:all-a.png', 'x:all-sub/b.txt', 'y:p/a.png']);
   });
 
+  it('tells which files an earlier target has', async () => {
+    const targets = [
+      { bucket: 'x', prefix: '', suffixes: ['.png'] },
+      { bucket: 'y', prefix: '' },
+      { bucket: 'z', prefix: '', suffixes: ['.txt'] },
+    ];
+    const plan = planUploads(files('a.png', 'b.txt'), targets, input, true);
+    const store = { partBytes: 100, writeFile: async () => ({ bytes: 7 }) } as unknown as ObjectStore;
+    const arrived: OutputObject[] = [];
+    const marks = { requestId: 'r1', outcome: 'succeeded' as const };
+    await stageOut(store, plan, marks, new AbortController().signal, (object) => arrived.push(object));
+    expect(arrived).toEqual([
+      { bucket: 'x', key: 'a.png', bytes: 7 },
+      { bucket: 'y', key: 'a.png', bytes: 7, copy: true },
+      { bucket: 'y', key: 'b.txt', bytes: 7 },
+      { bucket: 'z', key: 'b.txt', bytes: 7, copy: true },
+    ]);
+  });
+
   it('does not lose files silently when there is no target', () => {
     expect(() => planUploads(files('a'), undefined, undefined, false)).toThrow('no output target');
     expect(planUploads([], undefined, undefined, false)).toEqual([]);
