@@ -250,8 +250,9 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Reads a function's log, all of it or that of one invocation, of a result or of a map's run: events in the order in which
    * CloudWatch tells them, each once, none left out that arrives within 30 s of its neighbours. A stream that ends is complete.
    *
-   * @throws ValidationError at once; while iterating FunctionError (`function-not-found`), ScarError (`log-cut` if the log is
-   * deleted meanwhile, or the report of an invocation that is over does not come for five minutes); the signal's reason
+   * @throws ValidationError at once, or while iterating if a run that was resumed or attached to turns out to be another function's; while iterating
+   * FunctionError (`function-not-found`), ScarError (`log-cut` if the log is deleted meanwhile, or the report of an invocation that is over does not
+   * come for five minutes); the signal's reason
    * @example
    * for await (const { message } of scar.streamLogs('gray', { follow: true })) console.log(message);
    * @example

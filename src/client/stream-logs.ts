@@ -12,7 +12,7 @@ import { LogStream } from './log/log-stream.js';
 import { NewEvents } from './log/new-events.js';
 import { checkPatience, warnOfMissing } from './log/patience.js';
 import { RunPasses } from './log/run-passes.js';
-import { followAddress, followRun, otherFunction, type RunAddress } from './log/run-results.js';
+import { followAddress, followRun, isAnother, otherFunction, type RunAddress } from './log/run-results.js';
 import type { MappedCall } from './map/item.js';
 import { checkJournal, checkRunId, type JournalPlace } from './map/journal/place.js';
 import { MapRun } from './map/run.js';
@@ -91,7 +91,7 @@ export function streamLogs(context: ClientContext, name: string, options: Stream
   if (run) {
     const passes = new RunPasses(context, log.group, run.runId);
     // From now on: the run must not have begun.
-    const letGo = followRun(run as MapRun, passes);
+    const letGo = followRun(run as MapRun, name, passes);
     return stream((signal) => readRun(log, passes, letGo, signal));
   }
   if (item) return stream((signal) => readInvocation(log, query, item, signal));
@@ -291,7 +291,7 @@ function checkRun(name: string, run: object | string, { journal, follow, since, 
 
 function checkOwnRun(name: string, run: MapRun): void {
   const { functionName } = run.summary;
-  if (functionName !== name) throw otherFunction(name, functionName);
+  if (isAnother(functionName, name)) throw otherFunction(name, functionName);
   if (run.isIterated) {
     const hint = "Call streamLogs before the loop over the map begins, or give the run's ID and its journal";
     throw new ValidationError('run', 'not have begun', 'one that has', hint);

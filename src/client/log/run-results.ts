@@ -15,10 +15,25 @@ export interface RunAddress {
   journal: string | true | ResultsPlace;
 }
 
-/** Has passes look for the invocations whose results a run gives from now on. Returns how to let go of it. */
-export function followRun(run: MapRun, passes: RunPasses): () => void {
-  const want = (item: InvocationFacts) => passes.want(item);
-  const end = () => passes.end();
+/**
+ * Has passes look for the invocations whose results a run gives from now on. Returns how to let go of it. Whose map a run is that goes on with
+ * another may be known only when it has read the journal: at its first result, or at its end.
+ */
+export function followRun(run: MapRun, functionName: string, passes: RunPasses): () => void {
+  let known = '';
+  const isItsOwn = () => {
+    known ||= run.summary.functionName;
+    const other = isAnother(known, functionName);
+    if (other) passes.fail(otherFunction(functionName, known));
+    return !other;
+  };
+  const want = (item: InvocationFacts) => {
+    if (isItsOwn()) passes.want(item);
+  };
+  const end = () => {
+    isItsOwn();
+    passes.end();
+  };
   run.on('result', want).on('end', end);
   return () => run.off('result', want).off('end', end);
 }
@@ -69,6 +84,11 @@ async function* resultsOf(
     await journal.close();
   }
   yield* watchMap(context, runId, place as ResultsPlace, signal);
+}
+
+/** @param known - empty while it is not */
+export function isAnother(known: string, functionName: string): boolean {
+  return known !== '' && known !== functionName;
 }
 
 export function otherFunction(name: string, received: string): ValidationError {

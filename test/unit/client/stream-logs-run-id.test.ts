@@ -173,3 +173,56 @@ describe('streamLogs of a run by its ID', () => {
     expect(() => groupOf(0).read(options as StreamLogsOptions)).toThrow(message);
   });
 });
+
+describe('streamLogs of a run that goes on with another', () => {
+  it('tells the log of what a resumed run does, and not what its journal has', async () => {
+    const bucket = numbered(6);
+    const first = bucket.map({ journal: folder, concurrency: 1 });
+    const loop = first[Symbol.asyncIterator]();
+    await loop.next();
+    await loop.return?.();
+    const had = first.summary.succeeded;
+    const group = groupOf(20);
+    const run = bucket.resume(first.runId, { journal: folder });
+    const log = logOf(group.read({ run }));
+    const items = await collect(run);
+    const ran = items.map(({ requestId }) => requestId).slice(had);
+    expect(ran.length).toBeGreaterThan(0);
+    expect(told(await log)).toEqual(ran.toSorted());
+  });
+
+  it('and of what comes in one that is attached to', async () => {
+    const queued = await queuedBucket(s3, names(3));
+    const sender = queued.map();
+    await untilSent(sender);
+    const run = queued.attach(sender.runId);
+    const log = logOf(groupOf(3).read({ run }));
+    await collect(run);
+    expect(told(await log)).toEqual(['r0', 'r1', 'r2']);
+  });
+
+  it.each([
+    { at: 'at its first result', had: 1 },
+    { at: 'at its end, as all its results are there', had: 5 },
+  ])("refuses another function's $at", async ({ had }) => {
+    const bucket = numbered(5);
+    const first = bucket.map({ journal: folder, concurrency: 1 });
+    const loop = first[Symbol.asyncIterator]();
+    for (let n = 0; n < had; n++) await loop.next();
+    await loop.return?.();
+    const run = bucket.resume(first.runId, { journal: folder });
+    const { context, requests } = groupOf(5);
+    const log = logOf(streamLogs(context, 'other', { run }));
+    log.catch(() => {});
+    await collect(run);
+    await expect(log).rejects.toThrow(/^run must be a map of function other; received "one of gray"/);
+    expect(requests()).toEqual([]);
+  });
+
+  it('ends with a run that never learns whose it is', async () => {
+    const run = numbered(1).resume('20260101-000000-0', { journal: folder });
+    const log = logOf(groupOf(1).read({ run }));
+    await expect(collect(run)).rejects.toMatchObject({ code: 'run-not-found' });
+    expect(await log).toEqual([]);
+  });
+});
