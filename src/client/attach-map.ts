@@ -1,7 +1,7 @@
 import { ValidationError } from '../errors.js';
 import type { ClientContext } from './context.js';
 import { countObjects, plannedObjects } from './map/bucket-sitting.js';
-import { storedOptions } from './map/journal/head.js';
+import { type JournalHead, storedOptions } from './map/journal/head.js';
 import { MapJournal } from './map/journal/journal.js';
 import { checkRunId, openObjectsStore } from './map/journal/place.js';
 import {
@@ -55,6 +55,7 @@ function lookOn(
   const read = async (until: AbortSignal) => {
     const store = openObjectsStore(context.objects, results, runId);
     const { head } = await MapJournal.open(store, () => {}, until);
+    checkQueued(runId, head);
     return { store, functionName: head.functionName, options: change(storedOptions(head)) };
   };
   return new MapRun(
@@ -74,4 +75,11 @@ function lookOn(
       return planMap(context, await plannedObjects(context, functionName, all), signal, plan);
     },
   );
+}
+
+/** The journal of a run whose invocations were waited for has results, and not what was sent. */
+function checkQueued(runId: string, { options: { mode = 'sync' } }: JournalHead): void {
+  if (mode === 'async') return;
+  const hint = `Its results come where it runs; when that has ended, resumeMap('${runId}', { journal: results }) gives them all, and runs what has none`;
+  throw new ValidationError('runId', 'be the ID of a run of mode async', `one of mode ${mode}`, hint);
 }

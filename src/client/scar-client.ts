@@ -237,8 +237,8 @@ export class ScarClient extends EventEmitter<ScarEvents> {
    * Looks on at an asynchronous run, from whatever process: gives all of its results, those that are there and those that come. Lazy, as
    * `mapOverBucket`.
    *
-   * @throws ValidationError at once; while iterating ScarError (`run-not-found`; `timeout` if who sends the run's events was not heard of for
-   * five minutes) and what `mapOverBucket` throws
+   * @throws ValidationError at once, or while iterating if the run is not asynchronous; while iterating ScarError (`run-not-found`; `timeout` if who
+   * sends the run's events was not heard of for five minutes) and what `mapOverBucket` throws
    * @example
    * for await (const item of scar.attachMap(runId, { results: { bucket: 'results' } })) console.log(item.key, item.status);
    */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MapItem } from '../../../src/client/map/item.js';
+import { mapOverBucket } from '../../../src/client/map-over-bucket.js';
 import { type S3Engine, startS3Engine } from '../../support/s3-engine.js';
 import { collect, names } from './mapped-bucket.js';
 import { queuedBucket } from './queued-bucket.js';
@@ -120,5 +121,16 @@ describe('an asynchronous run that its completion ends', () => {
     expect(said).toBe(false);
     expect((await journal(run.runId)).filter((line) => 'sent' in line)).toEqual([]);
     expect(run.summary).toMatchObject({ complete: false, succeeded: 2 });
+  });
+});
+
+describe('attachMap to a run that is not asynchronous', () => {
+  it('says so at once, and to who plans it too', async () => {
+    const { context, attach, bucket, results } = await queuedBucket(s3, []);
+    const run = mapOverBucket(context, 'gray', { bucket, journal: results });
+    await collect(run);
+    const message = /^runId must be the ID of a run of mode async; received "one of mode sync"\..*resumeMap\('/;
+    await expect(collect(attach(run.runId))).rejects.toThrow(message);
+    await expect(attach(run.runId).plan()).rejects.toThrow(message);
   });
 });
