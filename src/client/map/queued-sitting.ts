@@ -2,7 +2,8 @@ import { ScarError, ValidationError } from '../../errors.js';
 import type { ClientContext } from '../context.js';
 import type { ObjectSitting } from './bucket-sitting.js';
 import type { MappedObject } from './item.js';
-import type { EndLine, JournalLine, MapJournal, PlannedLine } from './journal/journal.js';
+import type { MapJournal } from './journal/journal.js';
+import { type EndLine, type JournalLine, type PlannedLine, parseLine } from './journal/line.js';
 import type { ObjectsStore } from './journal/objects-store.js';
 import type { MapOptions } from './options.js';
 import type { RunControl } from './run.js';
@@ -146,7 +147,7 @@ export function attachedSitting(
       for (;;) {
         let end: EndLine | undefined;
         for await (const text of store.lines(signal, { after })) {
-          const line = JSON.parse(text) as JournalLine;
+          const line = parseLine(text, `A line of part ${store.last} of ${store.name}`);
           heardAt = context.now();
           if ('number' in line) yield { subjects: [subjectOf(line, 'yes')] };
           end = endOf(line);

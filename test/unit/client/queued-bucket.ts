@@ -8,7 +8,7 @@ import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { objectStore } from '../../../src/aws/s3.js';
 import { type AttachOptions, attachMap } from '../../../src/client/attach-map.js';
 import type { ClientContext } from '../../../src/client/context.js';
-import type { JournalLine } from '../../../src/client/map/journal/journal.js';
+import type { JournalLine } from '../../../src/client/map/journal/line.js';
 import { openObjectsStore } from '../../../src/client/map/journal/place.js';
 import type { MapOptions } from '../../../src/client/map/options.js';
 import { mapOverBucket } from '../../../src/client/map-over-bucket.js';

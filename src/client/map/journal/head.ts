@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import { ScarError } from '../../../errors.js';
 import { readScript } from '../../function-options.js';
 import type { ChunkOptions } from '../chunk.js';
 import type { MapOptions } from '../options.js';
+import { damaged, isObject, parseObject } from './line.js';
+
+/** What journals of this version say in `scarMap`. */
+const FORMAT = 1;
 
 /** The first line of a journal: all that another process needs to go on with the run. */
 export interface JournalHead {
-  scarMap: 1;
+  scarMap: typeof FORMAT;
   runId: string;
   startedAt: string;
   functionName: string;
@@ -32,7 +37,7 @@ export function newRunId(now = new Date()): string {
 export async function makeHead(runId: string, functionName: string, options: MapOptions): Promise<JournalHead> {
   const { keys, signal: _signal, journal: _journal, script, modifiedSince, chunk, ...rest } = options;
   return {
-    scarMap: 1,
+    scarMap: FORMAT,
     runId,
     startedAt: new Date().toISOString(),
     functionName,
@@ -44,6 +49,28 @@ export async function makeHead(runId: string, functionName: string, options: Map
       ...(keys && { givenKeys: true }),
     },
   };
+}
+
+/**
+ * @param name - of the journal, for people
+ * @throws ScarError `run-not-found` if it is none, or another version's; `journal` if it is damaged
+ */
+export function parseHead(line: string, name: string): JournalHead {
+  const where = `Line 1 of ${name}`;
+  const { scarMap, ...rest } = parseObject(line, where);
+  if (typeof scarMap !== 'number') throw notAJournal(name, 'its first line is not that of a map');
+  if (scarMap !== FORMAT) {
+    const hint = 'go on with the version of scar-client that began the run';
+    throw notAJournal(name, `it has format ${scarMap}, of another version, and this one reads ${FORMAT}: ${hint}`);
+  }
+  if (typeof rest.functionName !== 'string' || !isObject(rest.options)) {
+    throw damaged(where, 'the head of a map, with its function and options');
+  }
+  return { scarMap, ...rest } as unknown as JournalHead;
+}
+
+export function notAJournal(name: string, why: string): ScarError {
+  return new ScarError('run-not-found', `${name} must be the journal of a map; ${why}`, { context: { journal: name } });
 }
 
 /** What {@link makeHead} was given, but for what only a process has. */

@@ -1,19 +1,11 @@
 import { ScarError } from '../../../errors.js';
 import { sleep } from '../../../util/sleep.js';
 import type { InvocationResult } from '../../invocation-result.js';
-import type { ObjectInput } from '../inputs.js';
 import type { MapItem } from '../item.js';
-import { restoreItem, type StoredItem, storeItem } from '../stored-item.js';
-import type { JournalHead } from './head.js';
+import { restoreItem, storeItem } from '../stored-item.js';
+import { type JournalHead, notAJournal, parseHead } from './head.js';
+import { type EndLine, type JournalLine, type PlannedLine, parseLine, type ResultLine } from './line.js';
 import type { JournalStore } from './store.js';
-
-/** A subject's result. Of several with the same ID the last one counts. */
-interface ResultLine {
-  id: string;
-  item: StoredItem;
-  /** Which execution's it is, from 1; absent if it is the first. */
-  execution?: number;
-}
 
 /** A result of an earlier sitting. */
 export interface EarlierResult {
@@ -21,23 +13,6 @@ export interface EarlierResult {
   item: MapItem;
   execution: number;
 }
-
-/** In an asynchronous run: what is about to be sent. Its results are elsewhere. */
-export interface PlannedLine {
-  id: string;
-  /** In the order in which they are sent, from 0. */
-  number: number;
-  bucket: string;
-  object: ObjectInput;
-}
-
-/** In an asynchronous run: nothing more will be sent. */
-export interface EndLine {
-  sent: number;
-  skipped: number;
-}
-
-export type JournalLine = ResultLine | PlannedLine | EndLine;
 
 /** Lines that may wait to be written before those who bring them wait too. */
 const MOST_WAITING = 1_024;
@@ -77,7 +52,7 @@ export class MapJournal {
     }
   }
 
-  /** @throws ScarError `run-not-found` if it is none of this version's */
+  /** @throws ScarError `run-not-found` if it is none of this version's; `journal` if it is damaged */
   static async open(
     store: JournalStore,
     onFailure: (error: ScarError) => void,
@@ -180,28 +155,4 @@ function cannotWrite(name: string, error: unknown): ScarError {
     `The journal ${name} cannot be written to (${(error as Error).message}): results would be lost to resumeMap`,
     { cause: error },
   );
-}
-
-function parseHead(line: string, name: string): JournalHead {
-  const head = parse(line, `Line 1 of ${name}`) as Partial<JournalHead>;
-  if (head.scarMap !== 1 || typeof head.functionName !== 'string' || typeof head.options !== 'object') {
-    throw notAJournal(name, 'its first line is not that of a map');
-  }
-  return head as JournalHead;
-}
-
-function parseLine(line: string, where: string): JournalLine {
-  return parse(line, where) as JournalLine;
-}
-
-function parse(line: string, where: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (error) {
-    throw new ScarError('journal', `${where} must be JSON: the journal is damaged`, { cause: error });
-  }
-}
-
-function notAJournal(name: string, why: string): ScarError {
-  return new ScarError('run-not-found', `${name} must be the journal of a map; ${why}`, { context: { journal: name } });
 }
