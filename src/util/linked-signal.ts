@@ -24,6 +24,8 @@ export function linkSignals(...sources: readonly (AbortSignal | undefined)[]): L
       break;
     }
     const follow = () => controller.abort(source.reason);
+    // Any number of calls may share it: each lets go of it, and Node would take the eleventh for a leak.
+    setMaxListeners(0, source);
     source.addEventListener('abort', follow, { once: true });
     links.push(() => source.removeEventListener('abort', follow));
   }
