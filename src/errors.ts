@@ -118,7 +118,7 @@ export class ValidationError extends ScarError {
    */
   constructor(option: string, rule: string, received: unknown, hint?: string) {
     super('invalid-option', `${option} must ${rule}; received ${describe(received)}${hint ? `. ${hint}` : ''}`, {
-      context: { option, rule, received },
+      context: { option, rule, received, ...(hint !== undefined && { hint }) },
     });
   }
 }
@@ -151,6 +151,8 @@ export class FunctionError extends ScarError {
 function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'function') return 'a function';
+  // JSON has neither NaN nor what is no date.
+  if (typeof value === 'number' || (value instanceof Date && Number.isNaN(value.getTime()))) return String(value);
   const text = typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value));
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }

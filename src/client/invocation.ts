@@ -57,17 +57,40 @@ export async function invocationOptions(options: InvocationOverrides): Promise<I
 const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
 const MAX_QUEUED_BYTES = 1024 * 1024;
 
-/** The event as it is sent. */
+/**
+ * The event as it is sent.
+ *
+ * @throws ValidationError for an event that is too large, which names what takes most of it
+ */
 export function encodeEvent(event: InvocationEvent, { queued = false } = {}): string {
   const payload = JSON.stringify(event);
   const limit = queued ? MAX_QUEUED_BYTES : MAX_PAYLOAD_BYTES;
   // A UTF-16 unit is at most three bytes: most payloads need no counting.
   if (payload.length * 3 > limit && Buffer.byteLength(payload) > limit) {
-    const bytes = Buffer.byteLength(payload);
-    const hint = 'Put a large script into the function or a bucket';
-    throw new ValidationError('script', `leave the event within ${limit} bytes`, `${bytes} bytes`, hint);
+    throw tooLarge(event, limit, Buffer.byteLength(payload));
   }
   return payload;
+}
+
+/** What may take the room of an event, and what to do about it. */
+const LARGE_PARTS = {
+  script: 'Put a large script into the function or a bucket',
+  args: 'Put what is large into an object of a bucket, and give that as the input',
+  environment: 'Put what is large into an object of a bucket, and give that as the input',
+  output: 'Name fewer targets',
+  inputs: 'Give fewer objects to one invocation',
+};
+
+function tooLarge({ Records, scar }: InvocationEvent, limit: number, received: number): ValidationError {
+  const parts = Object.entries({ ...scar, inputs: Records ?? [] })
+    .filter(([name]) => name in LARGE_PARTS)
+    .map(([name, part]) => ({
+      name: name as keyof typeof LARGE_PARTS,
+      bytes: Buffer.byteLength(JSON.stringify(part)),
+    }));
+  const { name, bytes } = parts.reduce((largest, part) => (part.bytes > largest.bytes ? part : largest));
+  const hint = `${bytes} of them are of ${name}. ${LARGE_PARTS[name]}`;
+  return new ValidationError(name, `leave the event within ${limit} bytes`, `${received} bytes`, hint);
 }
 
 /** What an event has left for its records, and for what else goes with each, in bytes. */

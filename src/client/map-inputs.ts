@@ -1,7 +1,7 @@
 import { ValidationError } from '../errors.js';
 import { isIterable, isRepeatable, untilAborted } from '../util/until-aborted.js';
 import type { ClientContext } from './context.js';
-import { checkOverrides, type InvocationOverrides, OVERRIDE_NAMES } from './invocation.js';
+import { checkOverrides, encodeEvent, type InvocationOverrides, OVERRIDE_NAMES, recordOrigin } from './invocation.js';
 import { CALL_NAMES, callOptions, checkCallInputs } from './invoke.js';
 import type { MapCall, MappedCall } from './map/item.js';
 import { newRunId } from './map/journal/head.js';
@@ -35,7 +35,7 @@ export function mapInputs(
   checkOverrides(options);
   checkRunOptions(options);
   const counted = async function* (signal: AbortSignal) {
-    for await (const _ of steps(inputs, signal)) yield { inputs: [{}] };
+    for await (const _ of steps(context, inputs, signal)) yield { inputs: [{}] };
   };
   const runId = newRunId();
   const tally = new Tally(runId);
@@ -46,7 +46,11 @@ export function mapInputs(
     { ...options, runId },
     async (run) => {
       if (isRepeatable(inputs)) run.countedBy((signal) => countSteps({ steps: counted }, signal));
-      await runSitting(context, run, { functionName: name, options, steps: () => steps(inputs, run.admitting) });
+      await runSitting(context, run, {
+        functionName: name,
+        options,
+        steps: () => steps(context, inputs, run.admitting),
+      });
     },
     async (plan) => {
       if (!isRepeatable(inputs)) throw notRepeatable('inputs');
@@ -55,11 +59,26 @@ export function mapInputs(
   );
 }
 
-async function* steps(inputs: MapInputs, signal: AbortSignal): AsyncGenerator<SittingStep<MappedCall>> {
+async function* steps(
+  context: ClientContext,
+  inputs: MapInputs,
+  signal: AbortSignal,
+): AsyncGenerator<SittingStep<MappedCall>> {
+  const origin = recordOrigin(await context.region());
   let index = 0;
   for await (const input of untilAborted(inputs, signal)) {
-    const call = readInput(`inputs[${index}]`, input);
-    yield { subjects: [new CallSubject({ index: index++, call }, await callOptions(call))] };
+    const where = `inputs[${index}]`;
+    const call = readInput(where, input);
+    const subject = await naming(where, async () => {
+      checkOverrides(call);
+      checkCallInputs(call);
+      const subject = new CallSubject({ index, call }, await callOptions(call));
+      // Here it is known whose it is.
+      encodeEvent({ Records: subject.records(origin), scar: subject.scar });
+      return subject;
+    });
+    index++;
+    yield { subjects: [subject] };
   }
 }
 
@@ -67,15 +86,23 @@ function readInput(where: string, input: MapInput): MapCall {
   const call: MapCall =
     typeof input === 'string' ? { args: [input] } : Array.isArray(input) ? { args: [...input] } : (input as MapCall);
   check.knownOptions(call, [...OVERRIDE_NAMES, ...CALL_NAMES], where);
+  return call;
+}
+
+/** Has errors about an option say whose it is. */
+async function naming<Value>(where: string, work: () => Promise<Value>): Promise<Value> {
   try {
-    checkOverrides(call);
-    checkCallInputs(call);
+    return await work();
   } catch (error) {
     if (!(error instanceof ValidationError)) throw error;
-    const { option, rule, received } = error.context as { option: string; rule: string; received: unknown };
-    throw new ValidationError(`${where}.${option}`, rule, received);
+    const { option, rule, received, hint } = error.context as {
+      option: string;
+      rule: string;
+      received: unknown;
+      hint?: string;
+    };
+    throw new ValidationError(`${where}.${option}`, rule, received, hint);
   }
-  return call;
 }
 
 function checkInputs(inputs: unknown): void {

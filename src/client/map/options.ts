@@ -189,8 +189,8 @@ function checkCompletion(completion: MapCompletion | undefined): void {
   const max = Number.MAX_SAFE_INTEGER;
   check.integer('completion.minSuccessful', completion.minSuccessful, { min: 1, max });
   check.integer('completion.toleratedFailureCount', completion.toleratedFailureCount, { min: 0, max });
-  const percentage = completion.toleratedFailurePercentage;
-  if (percentage !== undefined && !(percentage >= 0 && percentage <= 100)) {
+  const percentage: unknown = completion.toleratedFailurePercentage;
+  if (percentage !== undefined && !(typeof percentage === 'number' && percentage >= 0 && percentage <= 100)) {
     throw new ValidationError('completion.toleratedFailurePercentage', 'be a number from 0 to 100', percentage);
   }
 }

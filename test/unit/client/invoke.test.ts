@@ -249,7 +249,18 @@ describe('invoke, when it cannot run', () => {
     [
       'a script of 7 MB',
       { script: { inline: 'x'.repeat(7 << 20) } },
-      /^script must leave the event within 6291456 bytes/,
+      /^script must leave the event within 6291456 bytes; received "7340\d{3} bytes"\. 7340034 of them are of script\. Put/,
+    ],
+    [
+      'args of 7 MB',
+      { args: ['x'.repeat(7 << 20)], script: { inline: 'x' } },
+      /^args must leave the event within.*the input$/,
+    ],
+    ['an environment of 7 MB', { environment: { X: 'x'.repeat(7 << 20) } }, /^environment must leave the event within/],
+    [
+      'inputs of 7 MB',
+      { inputs: Array.from({ length: 7_000 }, () => ({ bucket: 'photos', key: 'k'.repeat(1_000) })) },
+      /^inputs must leave the event within .* of inputs\. Give fewer objects/,
     ],
     ['args that are none', { args: 'x' }, /^args must be an array/],
   ];

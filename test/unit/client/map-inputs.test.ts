@@ -79,6 +79,16 @@ describe('map', () => {
     expect(() => map([], { bucket: 'photos' } as never)).toThrow(/^map must have only the options/);
   });
 
+  it('and one that is too large, with what takes the room', async () => {
+    const { map } = echo();
+    const large = collect(map(['a', ['b', 'x'.repeat(7 << 20)]], { script: { inline: 'echo' } }));
+    await expect(large).rejects.toThrow(
+      /^inputs\[1\]\.args must leave the event within 6291456 bytes; received "7340\d{3} bytes"\. .* of args\. Put what is large into an object/,
+    );
+    const together = collect(map(['x'.repeat(4 << 20)], { environment: { X: 'x'.repeat(3 << 20) } }));
+    await expect(together).rejects.toThrow(/^args must leave the event within/);
+  });
+
   it('plans', async () => {
     const { map } = echo();
     expect(await map(['a', 'b']).plan()).toMatchObject({ bucket: '', objects: 2, bytes: undefined, billedMs: 1_000 });

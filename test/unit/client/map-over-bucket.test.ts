@@ -679,6 +679,8 @@ describe('mapOverBucket completes', () => {
     [{ minSuccessful: 0 }, /^completion.minSuccessful must be an integer of at least 1/],
     [{ toleratedFailureCount: -1 }, /^completion.toleratedFailureCount must be/],
     [{ toleratedFailurePercentage: 101 }, /^completion.toleratedFailurePercentage must be a number from 0 to 100/],
+    [{ toleratedFailurePercentage: '5' }, /^completion.toleratedFailurePercentage must be a number.*; received "5"/],
+    [{ toleratedFailurePercentage: Number.NaN }, /^completion.toleratedFailurePercentage must be.*; received NaN/],
     [{ minSuccess: 1 }, /^completion must have only the options/],
   ])('refuses %j', (completion, message) => {
     expect(() => aws({ objects: [] }).map({ completion: completion as MapCompletion })).toThrow(message);
