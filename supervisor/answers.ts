@@ -1,4 +1,5 @@
 import type { ContainerOutcome, InvocationOptions, InvocationResponse } from '../src/contract/index.js';
+import { ScarError } from '../src/errors.js';
 import type { Budget } from './budget.js';
 import type { Dependencies } from './dependencies.js';
 import type { EventRecord } from './event.js';
@@ -34,8 +35,8 @@ export class Answers {
   /**
    * Serves a record, or gives the answer that there is for its key.
    *
-   * @throws ScarError `invocation-failed` if a claim or an answer cannot be written: whoever waits for it reads no response, so
-   *   Lambda has to count the invocation as failed, and to repeat it
+   * @throws ScarError `invocation-failed` if a claim or an answer cannot be written, or an event that came twice finds its own claim without an
+   *   answer: whoever waits for it reads no response, so Lambda has to count the invocation as failed, and to repeat it
    */
   async once(record: EventRecord, asking: Asking, serve: () => Promise<ContainerOutcome>): Promise<ContainerOutcome> {
     const { idempotencyKey: key } = record;
@@ -69,6 +70,7 @@ export class Answers {
       const claim = await stored.claim(asking.response.requestId);
       if (claim.state === 'made') return undefined;
       if (claim.state === 'answered') return this.#repeat(key, claim.answer);
+      if (claim.state === 'pending' && claim.isSameRequest) throw tooSoon(key, stored.url);
       const outcome = failed(record, claim.state === 'dead' ? lost(key) : stillPending(key));
       if (claim.state === 'pending') return outcome;
       // If the claim has become an answer by now, it is not lost.
@@ -114,5 +116,15 @@ function stillPending(key: string): Failure {
     'timeout',
     `The function's time ran out while another invocation was serving the same idempotency key ${key}. Its answer comes from that ` +
       'one; ask again later',
+  );
+}
+
+/** Only Lambda's queue brings a request twice. This one may be the last to ask: its first attempt may have died with all that was to repeat it. */
+function tooSoon(key: string, url: string): ScarError {
+  return new ScarError(
+    'invocation-failed',
+    `The function's time ran out while an earlier attempt at this event had not answered ${url}, or was dead already: when Lambda repeats the event, ` +
+      'that is known',
+    { context: { idempotencyKey: key } },
   );
 }

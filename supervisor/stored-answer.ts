@@ -5,12 +5,15 @@ import { ScarError } from '../src/errors.js';
 import { sleep } from '../src/util/sleep.js';
 import { type Budget, within } from './budget.js';
 
-/** What there is for a key: a claim that was made now, an answer, a claim whose maker is dead, or one whose maker may still live. */
+/**
+ * What there is for a key: a claim that was made now, an answer, a claim whose maker is dead, or one whose maker may still live; that of the
+ * same request if it was queued, and came twice.
+ */
 export type Claim =
   | { state: 'made' }
   | { state: 'answered'; answer: InvocationResponse }
   | { state: 'dead'; eTag: string | undefined }
-  | { state: 'pending' };
+  | { state: 'pending'; isSameRequest: boolean };
 
 /** How long others are waited for, in ms. */
 export interface ClaimTimes {
@@ -72,7 +75,9 @@ export class StoredAnswer {
         // The reply to the first attempt was lost.
         if (found.metadata[MARK] === mark) return { state: 'made' };
         if (this.#isDead(found, requestId)) return { state: 'dead', eTag: found.eTag };
-        if (performance.now() + pause > this.#budget.containerEnd) return { state: 'pending' };
+        if (performance.now() + pause > this.#budget.containerEnd) {
+          return { state: 'pending', isSameRequest: found.metadata[REQUEST_ID] === requestId };
+        }
         await sleep(pause, signal);
         pause = Math.min(pause * 1.5, this.#times.longestPauseMs);
       }

@@ -231,9 +231,18 @@ describe('a claim that is never answered', () => {
     expect(await new Environment(ended).invoke('r0', { results })).toMatchObject({ reason: 'lost' });
   });
 
-  it('may be of an attempt that goes on when the same request comes too soon to be a repetition', async () => {
+  it('may be of an attempt that goes on when the same request comes too soon to be a repetition: it fails, to be repeated', async () => {
     await claimOf('r0');
-    expect(await new Environment().invoke('r0', { results }, { patient: false })).toMatchObject({ reason: 'timeout' });
+    const twice = () => new Environment().invoke('r0', { results }, { patient: false });
+    await expect(twice()).rejects.toMatchObject({
+      code: 'invocation-failed',
+      message: expect.stringMatching(/had not answered s3:.*k1, or was dead already: when Lambda repeats the event/),
+    });
+    expect(await real.head(address())).toMatchObject({ bytes: 0, metadata: { 'scar-request-id': 'r0' } });
+    const answer = { ...responseTo('r0'), outcomes: [outcome('by r0')] };
+    await real.write(address(), JSON.stringify(answer));
+    expect(await twice()).toEqual({ ...outcome('by r0'), repeated: true });
+    expect(runs).toEqual([]);
   });
 
   it('is not lost if it was answered in the last moment', async () => {
