@@ -8,6 +8,7 @@ import { missingPackage } from '../../support/built-package.js';
 import { busyboxMissing } from '../../support/busybox.js';
 import { KILL_SUPERVISOR } from '../../support/kill-supervisor.js';
 import { type LocalClient, startLocalClient } from '../../support/local-client.js';
+import { temporaryFolder } from '../../support/temporary.js';
 
 const missing = missingPackage ?? busyboxMissing;
 const bucket = 'files';
@@ -85,3 +86,34 @@ describe.skipIf(missing)(`asynchronous invocations (${missing ?? 'on the engine'
     expect(await runs('deadly')).toEqual([]);
   });
 });
+
+describe.skipIf(missing)(
+  `an asynchronous invocation that the engine's end cuts off (${missing ?? 'on the engine'})`,
+  () => {
+    it('is known to be lost, and not run again, when the engine is there again', async () => {
+      await using data = await temporaryFolder('scar-cut-off-');
+      const start = () => startLocalClient({ dataDir: data.path, asyncRetryDelaysMs: [17_000, 1] });
+      const first = await start();
+      await first.scar.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+      const sleeping = { inline: 'sleep 60' };
+      await first.scar.createFunction({ name: 'sleeper', image: first.image, script: sleeping, timeoutSeconds: 6 });
+      const Payload = JSON.stringify({ scar: { version: 1, idempotencyKeys: ['cut'], results } });
+      const command = new InvokeCommand({ FunctionName: 'sleeper', InvocationType: 'Event', Payload });
+      const { $metadata } = await first.scar.lambda.send(command);
+      const object = { Bucket: bucket, Key: 'answers/cut' };
+      await vi.waitFor(() => first.scar.s3.send(new HeadObjectCommand(object)), { timeout: 60_000, interval: 20 });
+      await first.close();
+
+      const second = await start();
+      try {
+        const isAnswered = async () =>
+          expect((await second.scar.s3.send(new HeadObjectCommand(object))).ContentLength).toBeGreaterThan(0);
+        await vi.waitFor(isAnswered, { timeout: 60_000, interval: 100 });
+        const text = await readText(objectStore(second.scar.s3), { bucket, key: object.Key });
+        expect(JSON.parse(text)).toMatchObject({ requestId: $metadata.requestId, outcomes: [{ reason: 'lost' }] });
+      } finally {
+        await second.close();
+      }
+    });
+  },
+);
