@@ -51,11 +51,13 @@ export async function resumeSitting(
   const store = await openJournalStore(context.objects, options.journal || true, run.runId, 'existing');
   const journal = await MapJournal.open(store, (error) => run.conclude(error), run.admitting);
   try {
-    const all = resumedOptions(journal, options);
-    const { functionName } = journal.head;
+    const { functionName, options: stored } = journal.head;
+    // What an asynchronous run retries is all in its journal.
+    const needsList = !(retryFailed && stored.mode === 'async');
+    const all = resumedOptions(journal, options, needsList);
     run.tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
     run.flow.ordered = all.ordered ?? false;
-    countObjects(context, functionName, all, run);
+    if (all.keys || !stored.givenKeys) countObjects(context, functionName, all, run);
     await refuseTriggeredPlaces(context, functionName, { ...all, journal: options.journal }, run.runId, run.admitting);
     const sitting = { functionName, options: all, steps: (work: Work) => selected(work, all) };
     if (all.mode === 'async') return (retryFailed ? retriedSitting : queuedSitting)(sitting, journal, run);
@@ -108,10 +110,18 @@ export async function readOptions(
   return { functionName: journal.head.functionName, options: resumedOptions(journal, options) };
 }
 
-function resumedOptions({ head }: MapJournal, { keys, concurrency, drainMs, signal }: ResumeOptions): MapOptions {
-  if (head.options.givenKeys && !keys) {
+function resumedOptions(
+  { head }: MapJournal,
+  { keys, concurrency, drainMs, signal }: ResumeOptions,
+  needsList = true,
+): MapOptions {
+  if (head.options.givenKeys && !keys && needsList) {
     const hint = 'A journal has results, and not the list';
     throw new ValidationError('keys', 'be given again, as mapOverBucket had them', keys, hint);
+  }
+  if (keys && !head.options.givenKeys) {
+    const hint = 'Leave it out: the objects are those that the run selected';
+    throw new ValidationError('keys', 'not be given, as mapOverBucket had none', keys, hint);
   }
   const now = { keys, concurrency, drainMs, signal };
   for (const name of Object.keys(now) as (keyof typeof now)[]) if (now[name] === undefined) delete now[name];

@@ -78,6 +78,22 @@ describe('resumeMap of an asynchronous run with retryFailed', () => {
     expect(executions()).toEqual(['1', '2', '3', '4']);
   });
 
+  it('needs no list of the keys that the run had', async () => {
+    const { map, resume, state, sent } = await queuedBucket(s3, names(5));
+    state.failing = /0001/;
+    const run = map({ keys: names(3) });
+    await collect(run);
+    state.failing = /^$/;
+    const again = resume(run.runId, { retryFailed: true });
+    const totals: (number | undefined)[] = [];
+    again.on('progress', ({ total }) => totals.push(total));
+    expect(told(await collect(again))).toEqual(names(3).map((key) => `${key} succeeded`));
+    expect(totals.filter((total) => total !== undefined && total !== 3)).toEqual([]);
+    expect(sent).toHaveLength(4);
+    await expect(resume(run.runId, { retryFailed: true }).plan()).rejects.toThrow(/^keys must be given again/);
+    await expect(collect(resume(run.runId))).rejects.toThrow(/^keys must be given again/);
+  });
+
   it('says that all is sent when the retries are', async () => {
     const { map, resume, attach, state, sent } = await queuedBucket(s3, names(3));
     state.failing = /000[02]/;

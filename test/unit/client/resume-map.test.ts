@@ -181,6 +181,16 @@ describe('resumeMap', () => {
     expect(new Set(eventsOf(bucket).map((event) => event.scar.idempotencyKeys[0])).size).toBe(3);
   });
 
+  it('refuses keys of a run that had none, which it would run again', async () => {
+    const bucket = aws({ objects: names(4) });
+    const run = bucket.map({ journal: folder });
+    await collect(run);
+    const resumed = bucket.resume(run.runId, { journal: folder, keys: names(1) });
+    await expect(collect(resumed)).rejects.toThrow(/^keys must not be given, as mapOverBucket had none/);
+    await expect(resumed.plan()).rejects.toThrow(/^keys must not be given/);
+    expect(bucket.invoked()).toBe(4);
+  });
+
   it('lets one process at a time go on', async () => {
     const bucket = aws({ objects: names(3) });
     bucket.behaviour.invoke = hang;
