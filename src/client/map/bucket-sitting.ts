@@ -58,7 +58,7 @@ export async function resumeSitting(
     run.tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
     run.flow.ordered = all.ordered ?? false;
     if (all.keys || !stored.givenKeys) countObjects(context, functionName, all, run);
-    await refuseTriggeredPlaces(context, functionName, { ...all, journal: options.journal }, run.runId, run.admitting);
+    await refuseTriggeredPlaces(context, functionName, all, run.runId, run.admitting);
     const sitting = { functionName, options: all, steps: (work: Work) => selected(work, all) };
     if (all.mode === 'async') return (retryFailed ? retriedSitting : queuedSitting)(sitting, journal, run);
     if (retryFailed) return retrySitting(sitting, journal);
@@ -112,7 +112,7 @@ export async function readOptions(
 
 function resumedOptions(
   { head }: MapJournal,
-  { keys, concurrency, drainMs, signal }: ResumeOptions,
+  { journal, keys, concurrency, drainMs, signal }: ResumeOptions,
   needsList = true,
 ): MapOptions {
   if (head.options.givenKeys && !keys && needsList) {
@@ -123,7 +123,7 @@ function resumedOptions(
     const hint = 'Leave it out: the objects are those that the run selected';
     throw new ValidationError('keys', 'not be given, as mapOverBucket had none', keys, hint);
   }
-  const now = { keys, concurrency, drainMs, signal };
+  const now = { journal, keys, concurrency, drainMs, signal };
   for (const name of Object.keys(now) as (keyof typeof now)[]) if (now[name] === undefined) delete now[name];
   return { ...storedOptions(head), ...now } as MapOptions;
 }

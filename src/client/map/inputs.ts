@@ -6,6 +6,7 @@ import { type BatchOptions, type BatchSize, checkBatch, group, type Step } from 
 import {
   checkSelection,
   type ObjectSelection,
+  type RunPlaces,
   SELECTION_NAMES,
   type SelectedObject,
   selectObjects,
@@ -49,7 +50,7 @@ export function checkInputs(options: ObjectInputs): void {
  */
 export function readInputs(
   store: ObjectStore,
-  options: ObjectInputs,
+  options: ObjectInputs & RunPlaces,
   room: EventRoom,
   signal: AbortSignal,
 ): AsyncGenerator<Step<ObjectInput>, undefined> {
@@ -81,7 +82,7 @@ function sizeOf(input: ObjectInput, bucket: string, { bytesOf }: EventRoom): Bat
 
 async function* passingObjects(
   store: ObjectStore,
-  options: ObjectSelection,
+  options: ObjectSelection & RunPlaces,
   signal: AbortSignal,
 ): AsyncGenerator<Step<ObjectInput>, undefined> {
   const { limit = Number.POSITIVE_INFINITY } = options;

@@ -1,6 +1,10 @@
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MapItem } from '../../../src/client/map/item.js';
+import { mapOverBucket } from '../../../src/client/map-over-bucket.js';
 import { type S3Engine, startS3Engine } from '../../support/s3-engine.js';
+import { answer, response } from './answers.js';
 import { collect, names } from './mapped-bucket.js';
 import { queuedBucket } from './queued-bucket.js';
 
@@ -136,5 +140,49 @@ describe('an asynchronous run that its completion ends', () => {
     expect(said).toBe(false);
     expect((await journal(run.runId)).filter((line) => 'sent' in line)).toEqual([]);
     expect(run.summary).toMatchObject({ complete: false, succeeded: 2 });
+  });
+});
+
+describe('a run that keeps its journal and answers in the bucket that it maps', () => {
+  /** What somebody else keeps below the same prefix, and what an earlier run has left there. */
+  const own = 'scar-runs/notes.txt';
+  const earlier = 'scar-runs/20261128-174501-3f09a1b2c4/answers/0000000000-1';
+  const all = [...names(3), own].toSorted();
+  const keysOf = (items: readonly MapItem[]) => items.map(({ key }) => key).toSorted();
+
+  it('works on neither in mode async, however often it is resumed', async () => {
+    const { bucket, map, resume, attach, ran } = await queuedBucket(s3, [...all, earlier]);
+    const results = { bucket };
+    const run = map({ results });
+    expect(keysOf(await collect(run))).toEqual(all);
+    expect(run.summary).toMatchObject({ complete: true, listed: 4, skipped: 0 });
+    for (const later of [
+      resume(run.runId, { journal: results }),
+      resume(run.runId, { journal: results, retryFailed: true }),
+      attach(run.runId, { results }),
+    ]) {
+      expect(await later.plan()).toMatchObject({ objects: 4, skipped: 0 });
+      const totals = new Set<number | undefined>();
+      later.on('progress', ({ total }) => totals.add(total));
+      expect(keysOf(await collect(later))).toEqual(all);
+      expect(later.summary).toMatchObject({ complete: true, listed: 4, skipped: 0 });
+      totals.delete(undefined);
+      expect([...totals]).toEqual([4]);
+    }
+    expect(ran).toHaveLength(4);
+  });
+
+  it('works on neither in mode sync', async () => {
+    const { bucket, context, lambda, resume } = await queuedBucket(s3, [...all, earlier]);
+    lambda.on(InvokeCommand).callsFake(async () => answer(response()));
+    const journal = { bucket, prefix: 'runs/' };
+    // Another place's runs are objects as others are.
+    await s3.client.send(new PutObjectCommand({ Bucket: bucket, Key: earlier.replace('scar-', ''), Body: '' }));
+    const run = mapOverBucket(context, 'gray', { bucket, journal });
+    expect(keysOf(await collect(run))).toEqual([...all, earlier].toSorted());
+    const rest = resume(run.runId, { journal });
+    expect(await rest.plan()).toMatchObject({ objects: 5, skipped: 0 });
+    expect(await collect(rest)).toHaveLength(5);
+    expect(rest.summary).toMatchObject({ complete: true, listed: 5, replayed: 5 });
   });
 });
