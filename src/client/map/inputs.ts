@@ -11,6 +11,7 @@ import {
   type SelectedObject,
   selectObjects,
 } from './selection.js';
+import { objectId } from './subject.js';
 
 /** Which objects, and how they are divided among invocations. */
 export interface ObjectInputs extends ObjectSelection {
@@ -24,7 +25,17 @@ export const INPUT_NAMES = [...SELECTION_NAMES, 'batch', 'chunk'] as const;
 
 /** An object, or a part of it, that has one result. */
 export interface ObjectInput extends SelectedObject {
+  /** In the list that it is from, among those that pass, from 0. A listing has each key once; a list may have it twice, and then it has two results. */
+  position?: number;
   chunk?: ObjectChunk;
+}
+
+/** Objects that the run's journal tells of, whole, by their IDs. */
+export type KnownObjects = ReadonlyMap<string, ObjectInput>;
+
+/** Whether {@link readInputs} asks for them: there may be very many. */
+export function needsKnown({ limit }: Pick<ObjectInputs, 'limit'>): boolean {
+  return limit !== undefined;
 }
 
 /** What an event can hold, in bytes. */
@@ -46,6 +57,7 @@ export function checkInputs(options: ObjectInputs): void {
  * Reads what a map runs over as it is asked for, invocation by invocation: selects up to `limit` objects, splits them, and gathers
  * the parts. Closing it closes what it reads from.
  *
+ * @param known - those of earlier sittings, which `limit` counts whether they are still there or not
  * @throws as `selectObjects`; ScarError of a HEAD request for an object to split whose size nobody told
  */
 export function readInputs(
@@ -53,9 +65,10 @@ export function readInputs(
   options: ObjectInputs & RunPlaces,
   room: EventRoom,
   signal: AbortSignal,
+  known: KnownObjects = new Map(),
 ): AsyncGenerator<Step<ObjectInput>, undefined> {
   const { batch, chunk, bucket } = options;
-  const passing = passingObjects(store, options, signal);
+  const passing = passingObjects(store, options, known, signal);
   const steps = chunk ? chunksOf(store, bucket, passing, chunk, signal) : passing;
   if (!batch) return steps;
   const limits: BatchSize = {
@@ -83,13 +96,22 @@ function sizeOf(input: ObjectInput, bucket: string, { bytesOf }: EventRoom): Bat
 async function* passingObjects(
   store: ObjectStore,
   options: ObjectSelection & RunPlaces,
+  known: KnownObjects,
   signal: AbortSignal,
 ): AsyncGenerator<Step<ObjectInput>, undefined> {
-  const { limit = Number.POSITIVE_INFINITY } = options;
+  const { limit = Number.POSITIVE_INFINITY, keys, manifest } = options;
+  let unknownLeft = limit - known.size;
+  let position = 0;
   let passed = 0;
   for await (const { object, passes } of selectObjects(store, options, signal)) {
-    yield passes ? { inputs: [object] } : { skipped: object };
-    if (passes && ++passed === limit) return;
+    if (!passes) {
+      yield { skipped: object };
+      continue;
+    }
+    const input: ObjectInput = keys || manifest ? { ...object, position: position++ } : object;
+    if (!known.has(objectId(input)) && unknownLeft-- <= 0) continue;
+    yield { inputs: [input] };
+    if (++passed === limit) return;
   }
 }
 
@@ -127,16 +149,17 @@ async function* chunksOf(
 async function described(
   store: ObjectStore,
   bucket: string,
-  object: SelectedObject,
+  object: ObjectInput,
   signal: AbortSignal,
-): Promise<SelectedObject> {
+): Promise<ObjectInput> {
   if (object.bytes !== undefined && object.eTag !== undefined) return object;
   const { key, versionId } = object;
   try {
     const { bytes, eTag } = await store.head({ bucket, key, versionId }, signal);
     return { ...object, bytes, eTag };
   } catch (error) {
-    if (error instanceof ScarError && error.code === 'object-not-found') return { key, versionId };
+    if (error instanceof ScarError && error.code === 'object-not-found')
+      return { ...object, bytes: undefined, eTag: undefined };
     throw error;
   }
 }

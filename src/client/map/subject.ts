@@ -55,12 +55,19 @@ export class ObjectSubject implements Subject<MappedObject> {
   }
 }
 
-/** @param position - in the list that it is from, if that may have it more than once */
-export function objectId({ key, versionId, chunk }: ObjectInput, position?: number): string {
+/** Names an object of a run, or a chunk of one. */
+export function objectId({ key, versionId, chunk, position }: ObjectInput): string {
   const version = versionId === undefined ? '' : `\n${versionId}`;
   const part = chunk === undefined ? '' : `\n@${chunk.index}`;
   const place = position === undefined ? '' : `\n#${position}`;
   return key + version + part + place;
+}
+
+/** The whole object of an ID, which says no more of it than its place in a list. */
+export function objectOfId(id: string, { key, versionId }: Pick<MappedObject, 'key' | 'versionId'>): ObjectInput {
+  const object = versionId === undefined ? { key } : { key, versionId };
+  const [, position] = /^(?:\n@\d+)?(?:\n#(\d+))?$/.exec(id.slice(objectId(object).length)) ?? [];
+  return position === undefined ? object : { ...object, position: Number(position) };
 }
 
 /** One input of `map`. */

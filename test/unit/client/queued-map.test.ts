@@ -1,5 +1,5 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MapItem } from '../../../src/client/map/item.js';
 import { mapOverBucket } from '../../../src/client/map-over-bucket.js';
@@ -125,6 +125,19 @@ describe('resumeMap of an asynchronous run with retryFailed', () => {
     const again = resume(run.runId, { retryFailed: true });
     expect(await collect(again)).toHaveLength(20);
     expect(again.summary).toMatchObject({ complete: true, succeeded: 20, attempts: 1 });
+  });
+});
+
+describe('resumeMap of an asynchronous run with a limit', () => {
+  it('counts first what was sent', async () => {
+    const { bucket, map, resume, sent } = await queuedBucket(s3, names(4));
+    const run = map({ limit: 2 });
+    await collect(run);
+    await s3.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: first }));
+    const rest = resume(run.runId);
+    expect(told(await collect(rest))).toEqual([`${first} succeeded`, `${second} succeeded`]);
+    expect(rest.summary).toMatchObject({ complete: true, listed: 2 });
+    expect(sent).toHaveLength(2);
   });
 });
 

@@ -191,6 +191,44 @@ describe('resumeMap', () => {
     expect(bucket.invoked()).toBe(4);
   });
 
+  it('counts what has a result first in the limit, whether it is there or not', async () => {
+    const bucket = aws({ objects: names(5) });
+    const run = bucket.map({ journal: folder, limit: 3, concurrency: 1 });
+    await take(run, 2);
+    const done = lines(journalOf(run)).length - 1;
+    const later = aws({ objects: ['in/000.jpg', ...names(5).slice(1)] });
+    const rest = later.resume(run.runId, { journal: folder });
+    const items = await collect(rest);
+    expect(items).toHaveLength(3);
+    expect(keysOf(items)).toContain('in/0000.jpg');
+    expect(later.invoked()).toBe(3 - done);
+    const again = aws({ objects: names(9).slice(1) });
+    expect(keysOf(await collect(again.resume(run.runId, { journal: folder })))).toEqual(keysOf(items));
+    expect(again.invoked()).toBe(0);
+  });
+
+  it('runs again what failed, whatever comes before it by now in the limit', async () => {
+    const bucket = aws({ objects: names(5) });
+    bucket.behaviour.invoke = async () => failure();
+    const run = bucket.map({ journal: folder, limit: 2 });
+    await collect(run);
+    const later = aws({ objects: ['in/000.jpg', 'in/000a.jpg', ...names(5)] });
+    const retried = later.resume(run.runId, { journal: folder, retryFailed: true });
+    expect(keysOf(await collect(retried))).toEqual(names(2));
+    expect(retried.summary).toMatchObject({ complete: true, succeeded: 2, listed: 2 });
+    expect(later.invoked()).toBe(2);
+  });
+
+  it('counts each place of given keys in the limit', async () => {
+    const bucket = aws({ objects: [] });
+    const keys = ['in/a\n#7', 'in/b', 'in/a\n#7', 'in/c'];
+    const run = bucket.map({ journal: folder, keys, limit: 3, concurrency: 1 });
+    await take(run, 1);
+    const rest = bucket.resume(run.runId, { journal: folder, keys });
+    expect(keysOf(await collect(rest))).toEqual(['in/a\n#7', 'in/a\n#7', 'in/b']);
+    expect(bucket.invoked()).toBe(3);
+  });
+
   it('lets one process at a time go on', async () => {
     const bucket = aws({ objects: names(3) });
     bucket.behaviour.invoke = hang;
