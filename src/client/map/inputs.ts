@@ -34,8 +34,8 @@ export interface ObjectInput extends SelectedObject {
 export type KnownObjects = ReadonlyMap<string, ObjectInput>;
 
 /** Whether {@link readInputs} asks for them: there may be very many. */
-export function needsKnown({ limit }: Pick<ObjectInputs, 'limit'>): boolean {
-  return limit !== undefined;
+export function needsKnown({ limit, chunk }: { limit?: unknown; chunk?: unknown }): boolean {
+  return limit !== undefined || chunk !== undefined;
 }
 
 /** What an event can hold, in bytes. */
@@ -57,7 +57,7 @@ export function checkInputs(options: ObjectInputs): void {
  * Reads what a map runs over as it is asked for, invocation by invocation: selects up to `limit` objects, splits them, and gathers
  * the parts. Closing it closes what it reads from.
  *
- * @param known - those of earlier sittings, which `limit` counts whether they are still there or not
+ * @param known - those of earlier sittings: `limit` counts them whether they are still there or not, and they are split as they were
  * @throws as `selectObjects`; ScarError of a HEAD request for an object to split whose size nobody told
  */
 export function readInputs(
@@ -69,7 +69,7 @@ export function readInputs(
 ): AsyncGenerator<Step<ObjectInput>, undefined> {
   const { batch, chunk, bucket } = options;
   const passing = passingObjects(store, options, known, signal);
-  const steps = chunk ? chunksOf(store, bucket, passing, chunk, signal) : passing;
+  const steps = chunk ? chunksOf(describedObjects(store, bucket, passing, known, signal), chunk, signal) : passing;
   if (!batch) return steps;
   const limits: BatchSize = {
     items: batch.items ?? Number.POSITIVE_INFINITY,
@@ -115,9 +115,30 @@ async function* passingObjects(
   }
 }
 
-async function* chunksOf(
+/**
+ * What is to be split: first what is known, as it was. Its chunks that are left may be of nothing else, nor missing: of an object that was
+ * replaced since, or is gone, they fail.
+ */
+async function* describedObjects(
   store: ObjectStore,
   bucket: string,
+  steps: AsyncIterable<Step<ObjectInput>>,
+  known: KnownObjects,
+  signal: AbortSignal,
+): AsyncGenerator<Step<ObjectInput>, undefined> {
+  for (const object of known.values()) yield { inputs: [object] };
+  for await (const step of steps) {
+    if ('skipped' in step) {
+      yield step;
+      continue;
+    }
+    for (const input of step.inputs) {
+      if (!known.has(objectId(input))) yield { inputs: [await described(store, bucket, input, signal)] };
+    }
+  }
+}
+
+async function* chunksOf(
   steps: AsyncIterable<Step<ObjectInput>>,
   options: ChunkOptions,
   signal: AbortSignal,
@@ -128,8 +149,7 @@ async function* chunksOf(
       yield step;
       continue;
     }
-    for (const input of step.inputs) {
-      const object = await described(store, bucket, input, signal);
+    for (const object of step.inputs) {
       const { bytes } = object;
       if (bytes === undefined) {
         yield { inputs: [object] };

@@ -141,6 +141,29 @@ describe('resumeMap of an asynchronous run with a limit', () => {
   });
 });
 
+describe('resumeMap of an asynchronous run in chunks', () => {
+  it('splits as it was what was planned in part, whatever is there now', async () => {
+    const { bucket, map, resume, journal, sent } = await queuedBucket(s3, []);
+    const put = (bytes: number) =>
+      s3.client.send(new PutObjectCommand({ Bucket: bucket, Key: first, Body: 'x'.repeat(bytes) }));
+    await put(150);
+    const run = map({ chunk: { bytes: 1 }, queueLimit: 2 });
+    for await (const _ of run) break;
+    const planned = async () => (await journal(run.runId)).flatMap((line) => ('number' in line ? [line.object] : []));
+    const before = await planned();
+    expect(before).toHaveLength(100);
+    await put(200);
+    const rest = resume(run.runId);
+    expect(await collect(rest)).toHaveLength(150);
+    const after = await planned();
+    expect(after.map(({ chunk }) => chunk?.index)).toEqual(Array.from({ length: 150 }, (_, index) => index));
+    expect(new Set(after.map(({ eTag, chunk }) => `${eTag} ${chunk?.count}`))).toEqual(
+      new Set([`${before[0]?.eTag} 150`]),
+    );
+    expect(new Set(sent.map(([, key]) => key)).size).toBe(150);
+  });
+});
+
 describe('an asynchronous run that its completion ends', () => {
   it('does not say that all is sent, so that what is left can be', async () => {
     const { map, journal } = await queuedBucket(s3, names(20));
