@@ -68,7 +68,7 @@ export async function resumeSitting(
     const known = new Map<string, ObjectInput>();
     const earlier = (signal: AbortSignal) => resultsOf(journal, known, signal);
     const resumed = { ...sitting, journal, earlier, steps: (work: Work) => steps(work, known) };
-    return retryFailed ? retrySitting(resumed) : resumed;
+    return retryFailed ? retrySitting(resumed, run) : resumed;
   } catch (error) {
     await journal.close();
     throw error;
@@ -95,22 +95,30 @@ async function* resultsOf(
 }
 
 /** Runs again what failed, and nothing else. What is not found any more keeps the result that it has. */
-function retrySitting(sitting: ResumedSitting): BucketSitting {
+function retrySitting(sitting: ResumedSitting, { tally }: RunControl<MappedObject>): BucketSitting {
   const failed = new Map<string, EarlierResult>();
+  const succeeded = new Set<string>();
   return {
     ...sitting,
     async *earlier(signal) {
       for await (const result of sitting.earlier(signal)) {
-        if (result.item.status === 'succeeded') yield result;
-        else failed.set(result.id, result);
+        if (result.item.status === 'failed') {
+          failed.set(result.id, result);
+          continue;
+        }
+        succeeded.add(result.id);
+        yield result;
       }
     },
     async *steps(work) {
-      for await (const step of failed.size === 0 ? [] : sitting.steps(work)) {
+      // To the end, also if nothing has failed: the run may not have come so far.
+      for await (const step of sitting.steps(work)) {
         if (!('subjects' in step)) {
           yield step;
           continue;
         }
+        const others = step.subjects.filter(({ id }) => !failed.has(id) && !succeeded.has(id));
+        tally.leaveOut(others.length);
         const subjects = step.subjects.filter((subject) => {
           subject.executed = failed.get(subject.id)?.execution ?? 0;
           return failed.delete(subject.id);

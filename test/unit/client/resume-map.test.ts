@@ -219,6 +219,30 @@ describe('resumeMap', () => {
     expect(later.invoked()).toBe(2);
   });
 
+  it.each([[undefined], [4]])(
+    'says of retries that the run is incomplete if it is, with the limit %j',
+    async (limit) => {
+      const bucket = aws({ objects: names(10) });
+      bucket.behaviour.invoke = async (key) => (/0000/.test(key) ? failure() : answer(response()));
+      const run = bucket.map({ journal: folder, concurrency: 1, ...(limit && { limit }) });
+      await take(run, 2);
+      bucket.behaviour.invoke = async () => answer(response());
+      const ran = bucket.invoked();
+      const retry = async () => {
+        const retried = bucket.resume(run.runId, { journal: folder, retryFailed: true });
+        const items = await collect(retried);
+        expect(items.every(({ status }) => status === 'succeeded')).toBe(true);
+        return retried.summary;
+      };
+      expect(await retry()).toMatchObject({ complete: false, succeeded: ran, listed: ran });
+      // Nothing has failed by now, and it is no more complete.
+      expect(await retry()).toMatchObject({ complete: false, succeeded: ran });
+      await collect(bucket.resume(run.runId, { journal: folder }));
+      expect(await retry()).toMatchObject({ complete: true, succeeded: limit ?? 10 });
+      expect(bucket.invoked()).toBe((limit ?? 10) + 1);
+    },
+  );
+
   it('counts each place of given keys in the limit', async () => {
     const bucket = aws({ objects: [] });
     const keys = ['in/a\n#7', 'in/b', 'in/a\n#7', 'in/c'];
