@@ -19,7 +19,7 @@ export interface ResumeOptions extends MapSittingOptions {
    * has no result yet.
    */
   retryFailed?: boolean;
-  /** The same as in `mapOverBucket`, if that had `keys`, which a journal cannot keep. */
+  /** The same as in `mapOverBucket`, if that had `keys`, which a journal cannot keep; refused if it had none. */
   keys?: ObjectKeys;
 }
 

@@ -4,7 +4,7 @@ import { isRepeatable } from '../../util/until-aborted.js';
 import type { ClientContext } from '../context.js';
 import { invocationOptions, objectRecord, type RecordOrigin, recordOrigin, roomForRecords } from '../invocation.js';
 import type { ResumeOptions } from '../resume-map.js';
-import { type EventRoom, type ObjectInput, readInputs } from './inputs.js';
+import { type EventRoom, type KnownObjects, needsKnown, type ObjectInput, readInputs } from './inputs.js';
 import type { MappedObject } from './item.js';
 import { makeHead, storedOptions } from './journal/head.js';
 import { type EarlierResult, MapJournal } from './journal/journal.js';
@@ -14,13 +14,16 @@ import { countSteps, notRepeatable, type Planned } from './plan.js';
 import { queuedSitting, retriedSitting } from './queued-sitting.js';
 import type { RunControl } from './run.js';
 import type { Sitting, SittingStep } from './sitting.js';
-import { ObjectSubject, objectId } from './subject.js';
+import { ObjectSubject, objectId, objectOfId } from './subject.js';
 import { refuseTriggeredPlaces } from './triggered-place.js';
 import type { MapWork } from './work.js';
 
 type BucketSitting = Sitting<MappedObject>;
 /** One whose steps are about objects. */
-export type ObjectSitting = Omit<BucketSitting, 'steps'> & { steps(work: Work): ObjectSteps };
+export type ObjectSitting = Omit<BucketSitting, 'steps'> & {
+  /** @param known - objects that the journal tells of */
+  steps(work: Work, known?: KnownObjects): ObjectSteps;
+};
 
 /** A new run. */
 export async function beginSitting(
@@ -51,40 +54,71 @@ export async function resumeSitting(
   const store = await openJournalStore(context.objects, options.journal || true, run.runId, 'existing');
   const journal = await MapJournal.open(store, (error) => run.conclude(error), run.admitting);
   try {
-    const all = resumedOptions(journal, options);
-    const { functionName } = journal.head;
+    const { functionName, options: stored } = journal.head;
+    // What an asynchronous run retries is all in its journal.
+    const needsList = !(retryFailed && stored.mode === 'async');
+    const all = resumedOptions(journal, options, needsList);
     run.tally.isOf({ functionName, bucket: all.bucket, prefix: all.prefix ?? '' });
     run.flow.ordered = all.ordered ?? false;
-    countObjects(context, functionName, all, run);
-    await refuseTriggeredPlaces(context, functionName, { ...all, journal: options.journal }, run.runId, run.admitting);
-    const sitting = { functionName, options: all, steps: (work: Work) => selected(work, all) };
+    if (all.keys || !stored.givenKeys) countObjects(context, functionName, all, run);
+    await refuseTriggeredPlaces(context, functionName, all, run.runId, run.admitting);
+    const steps = (work: Work, known?: KnownObjects) => selected(work, all, known);
+    const sitting = { functionName, options: all, steps };
     if (all.mode === 'async') return (retryFailed ? retriedSitting : queuedSitting)(sitting, journal, run);
-    if (retryFailed) return retrySitting(sitting, journal);
-    return { ...sitting, journal, earlier: (signal) => journal.results(signal) };
+    const known = new Map<string, ObjectInput>();
+    const earlier = (signal: AbortSignal) => resultsOf(journal, known, signal);
+    const resumed = { ...sitting, journal, earlier, steps: (work: Work) => steps(work, known) };
+    return retryFailed ? retrySitting(resumed, run) : resumed;
   } catch (error) {
     await journal.close();
     throw error;
   }
 }
 
+/** A sitting of a run that waits for its results, after the first. */
+type ResumedSitting = Omit<ObjectSitting, 'earlier'> & { earlier(signal: AbortSignal): AsyncIterable<EarlierResult> };
+
+/** @param known - gets the objects of the results */
+async function* resultsOf(
+  journal: MapJournal,
+  known: Map<string, ObjectInput>,
+  signal: AbortSignal,
+): AsyncGenerator<EarlierResult, undefined> {
+  const wanted = needsKnown(journal.head.options);
+  for await (const result of journal.results(signal)) {
+    if (wanted) {
+      const object = objectOfId(result.id, result.item);
+      known.set(objectId(object), object);
+    }
+    yield result;
+  }
+}
+
 /** Runs again what failed, and nothing else. What is not found any more keeps the result that it has. */
-function retrySitting(sitting: ObjectSitting, journal: MapJournal): BucketSitting {
+function retrySitting(sitting: ResumedSitting, { tally }: RunControl<MappedObject>): BucketSitting {
   const failed = new Map<string, EarlierResult>();
+  const succeeded = new Set<string>();
   return {
     ...sitting,
-    journal,
     async *earlier(signal) {
-      for await (const result of journal.results(signal)) {
-        if (result.item.status === 'succeeded') yield result;
-        else failed.set(result.id, result);
+      for await (const result of sitting.earlier(signal)) {
+        if (result.item.status === 'failed') {
+          failed.set(result.id, result);
+          continue;
+        }
+        succeeded.add(result.id);
+        yield result;
       }
     },
     async *steps(work) {
-      for await (const step of failed.size === 0 ? [] : sitting.steps(work)) {
+      // To the end, also if nothing has failed: the run may not have come so far.
+      for await (const step of sitting.steps(work)) {
         if (!('subjects' in step)) {
           yield step;
           continue;
         }
+        const others = step.subjects.filter(({ id }) => !failed.has(id) && !succeeded.has(id));
+        tally.leaveOut(others.length);
         const subjects = step.subjects.filter((subject) => {
           subject.executed = failed.get(subject.id)?.execution ?? 0;
           return failed.delete(subject.id);
@@ -108,12 +142,20 @@ export async function readOptions(
   return { functionName: journal.head.functionName, options: resumedOptions(journal, options) };
 }
 
-function resumedOptions({ head }: MapJournal, { keys, concurrency, drainMs, signal }: ResumeOptions): MapOptions {
-  if (head.options.givenKeys && !keys) {
+function resumedOptions(
+  { head }: MapJournal,
+  { journal, keys, concurrency, drainMs, signal }: ResumeOptions,
+  needsList = true,
+): MapOptions {
+  if (head.options.givenKeys && !keys && needsList) {
     const hint = 'A journal has results, and not the list';
     throw new ValidationError('keys', 'be given again, as mapOverBucket had them', keys, hint);
   }
-  const now = { keys, concurrency, drainMs, signal };
+  if (keys && !head.options.givenKeys) {
+    const hint = 'Leave it out: the objects are those that the run selected';
+    throw new ValidationError('keys', 'not be given, as mapOverBucket had none', keys, hint);
+  }
+  const now = { journal, keys, concurrency, drainMs, signal };
   for (const name of Object.keys(now) as (keyof typeof now)[]) if (now[name] === undefined) delete now[name];
   return { ...storedOptions(head), ...now } as MapOptions;
 }
@@ -121,22 +163,16 @@ function resumedOptions({ head }: MapJournal, { keys, concurrency, drainMs, sign
 type Work = MapWork<MappedObject>;
 type ObjectSteps = AsyncGenerator<SittingStep<MappedObject, ObjectSubject>>;
 
-async function* selected({ context, scar, origin, queue, run }: Work, options: MapOptions): ObjectSteps {
-  const { bucket, keys, manifest } = options;
+async function* selected(
+  { context, scar, origin, queue, run }: Work,
+  options: MapOptions,
+  known?: KnownObjects,
+): ObjectSteps {
+  const { bucket } = options;
   const room = eventRoom(bucket, origin, scar, queue !== undefined);
-  // A listing has each key once; a list may have it twice, and then it has two results.
-  let position = keys || manifest ? 0 : undefined;
-  for await (const step of readInputs(context.objects, options, room, run.admitting)) {
-    if ('skipped' in step) {
-      yield { skipped: 1 };
-      continue;
-    }
-    const subjects = step.inputs.map((input) => {
-      const id = objectId(input, position);
-      if (position !== undefined && isLast(input)) position++;
-      return new ObjectSubject(id, bucket, input);
-    });
-    yield { subjects };
+  for await (const step of readInputs(context.objects, options, room, run.admitting, known)) {
+    if ('skipped' in step) yield { skipped: 1 };
+    else yield { subjects: step.inputs.map((input) => new ObjectSubject(objectId(input), bucket, input)) };
   }
 }
 
@@ -149,11 +185,6 @@ function eventRoom(bucket: string, origin: RecordOrigin, scar: InvocationOptions
     bytesOf: (input) =>
       Buffer.byteLength(JSON.stringify(objectRecord({ bucket, ...input }, origin))) + BYTES_BESIDE_RECORD,
   };
-}
-
-/** Whether it is a whole object, or the last chunk of one. */
-function isLast({ chunk }: ObjectInput): boolean {
-  return !chunk || chunk.index === chunk.count - 1;
 }
 
 /** Lets a run count what it is over; a list that can be read only once is the run's own. */

@@ -6,10 +6,12 @@ import { type BatchOptions, type BatchSize, checkBatch, group, type Step } from 
 import {
   checkSelection,
   type ObjectSelection,
+  type RunPlaces,
   SELECTION_NAMES,
   type SelectedObject,
   selectObjects,
 } from './selection.js';
+import { objectId } from './subject.js';
 
 /** Which objects, and how they are divided among invocations. */
 export interface ObjectInputs extends ObjectSelection {
@@ -23,7 +25,17 @@ export const INPUT_NAMES = [...SELECTION_NAMES, 'batch', 'chunk'] as const;
 
 /** An object, or a part of it, that has one result. */
 export interface ObjectInput extends SelectedObject {
+  /** In the list that it is from, among those that pass, from 0. A listing has each key once; a list may have it twice, and then it has two results. */
+  position?: number;
   chunk?: ObjectChunk;
+}
+
+/** Objects that the run's journal tells of, whole, by their IDs. */
+export type KnownObjects = ReadonlyMap<string, ObjectInput>;
+
+/** Whether {@link readInputs} asks for them: there may be very many. */
+export function needsKnown({ limit, chunk }: { limit?: unknown; chunk?: unknown }): boolean {
+  return limit !== undefined || chunk !== undefined;
 }
 
 /** What an event can hold, in bytes. */
@@ -45,17 +57,19 @@ export function checkInputs(options: ObjectInputs): void {
  * Reads what a map runs over as it is asked for, invocation by invocation: selects up to `limit` objects, splits them, and gathers
  * the parts. Closing it closes what it reads from.
  *
+ * @param known - those of earlier sittings: `limit` counts them whether they are still there or not, and they are split as they were
  * @throws as `selectObjects`; ScarError of a HEAD request for an object to split whose size nobody told
  */
 export function readInputs(
   store: ObjectStore,
-  options: ObjectInputs,
+  options: ObjectInputs & RunPlaces,
   room: EventRoom,
   signal: AbortSignal,
+  known: KnownObjects = new Map(),
 ): AsyncGenerator<Step<ObjectInput>, undefined> {
   const { batch, chunk, bucket } = options;
-  const passing = passingObjects(store, options, signal);
-  const steps = chunk ? chunksOf(store, bucket, passing, chunk, signal) : passing;
+  const passing = passingObjects(store, options, known, signal);
+  const steps = chunk ? chunksOf(describedObjects(store, bucket, passing, known, signal), chunk, signal) : passing;
   if (!batch) return steps;
   const limits: BatchSize = {
     items: batch.items ?? Number.POSITIVE_INFINITY,
@@ -81,20 +95,50 @@ function sizeOf(input: ObjectInput, bucket: string, { bytesOf }: EventRoom): Bat
 
 async function* passingObjects(
   store: ObjectStore,
-  options: ObjectSelection,
+  options: ObjectSelection & RunPlaces,
+  known: KnownObjects,
   signal: AbortSignal,
 ): AsyncGenerator<Step<ObjectInput>, undefined> {
-  const { limit = Number.POSITIVE_INFINITY } = options;
+  const { limit = Number.POSITIVE_INFINITY, keys, manifest } = options;
+  let unknownLeft = limit - known.size;
+  let position = 0;
   let passed = 0;
   for await (const { object, passes } of selectObjects(store, options, signal)) {
-    yield passes ? { inputs: [object] } : { skipped: object };
-    if (passes && ++passed === limit) return;
+    if (!passes) {
+      yield { skipped: object };
+      continue;
+    }
+    const input: ObjectInput = keys || manifest ? { ...object, position: position++ } : object;
+    if (!known.has(objectId(input)) && unknownLeft-- <= 0) continue;
+    yield { inputs: [input] };
+    if (++passed === limit) return;
+  }
+}
+
+/**
+ * What is to be split: first what is known, as it was. Its chunks that are left may be of nothing else, nor missing: of an object that was
+ * replaced since, or is gone, they fail.
+ */
+async function* describedObjects(
+  store: ObjectStore,
+  bucket: string,
+  steps: AsyncIterable<Step<ObjectInput>>,
+  known: KnownObjects,
+  signal: AbortSignal,
+): AsyncGenerator<Step<ObjectInput>, undefined> {
+  for (const object of known.values()) yield { inputs: [object] };
+  for await (const step of steps) {
+    if ('skipped' in step) {
+      yield step;
+      continue;
+    }
+    for (const input of step.inputs) {
+      if (!known.has(objectId(input))) yield { inputs: [await described(store, bucket, input, signal)] };
+    }
   }
 }
 
 async function* chunksOf(
-  store: ObjectStore,
-  bucket: string,
   steps: AsyncIterable<Step<ObjectInput>>,
   options: ChunkOptions,
   signal: AbortSignal,
@@ -105,8 +149,7 @@ async function* chunksOf(
       yield step;
       continue;
     }
-    for (const input of step.inputs) {
-      const object = await described(store, bucket, input, signal);
+    for (const object of step.inputs) {
       const { bytes } = object;
       if (bytes === undefined) {
         yield { inputs: [object] };
@@ -126,16 +169,17 @@ async function* chunksOf(
 async function described(
   store: ObjectStore,
   bucket: string,
-  object: SelectedObject,
+  object: ObjectInput,
   signal: AbortSignal,
-): Promise<SelectedObject> {
+): Promise<ObjectInput> {
   if (object.bytes !== undefined && object.eTag !== undefined) return object;
   const { key, versionId } = object;
   try {
     const { bytes, eTag } = await store.head({ bucket, key, versionId }, signal);
     return { ...object, bytes, eTag };
   } catch (error) {
-    if (error instanceof ScarError && error.code === 'object-not-found') return { key, versionId };
+    if (error instanceof ScarError && error.code === 'object-not-found')
+      return { ...object, bytes: undefined, eTag: undefined };
     throw error;
   }
 }

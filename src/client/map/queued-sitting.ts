@@ -1,6 +1,7 @@
 import { ScarError, ValidationError } from '../../errors.js';
 import type { ClientContext } from '../context.js';
 import type { ObjectSitting } from './bucket-sitting.js';
+import { needsKnown, type ObjectInput } from './inputs.js';
 import type { MappedObject } from './item.js';
 import type { MapJournal } from './journal/journal.js';
 import { type EndLine, type JournalLine, type PlannedLine, parseLine } from './journal/line.js';
@@ -8,7 +9,7 @@ import type { ObjectsStore } from './journal/objects-store.js';
 import type { MapOptions } from './options.js';
 import type { RunControl } from './run.js';
 import type { Sitting } from './sitting.js';
-import { ObjectSubject, type QueuedSubject } from './subject.js';
+import { ObjectSubject, objectId, type QueuedSubject } from './subject.js';
 
 /** Lines that are written to the journal at once: the first few soon, so that the first event is sent soon. */
 const FIRST_LINES = 100;
@@ -25,14 +26,18 @@ export function queuedSitting(
     journal,
     async *steps(work) {
       const known = new Set<string>();
+      const objects = new Map<string, ObjectInput>();
+      const wanted = needsKnown(journal.head.options);
       const plan = new SendingPlan(journal);
       for await (const line of journal.lines(run.admitting)) {
         if (!('number' in line)) continue;
         known.add(line.id);
+        const { chunk: _chunk, ...object } = line.object;
+        if (wanted) objects.set(objectId(object), object);
         plan.isKnown(line);
         yield { subjects: [subjectOf(line, 'maybe')] };
       }
-      for await (const step of sitting.steps(work)) {
+      for await (const step of sitting.steps(work, objects)) {
         if (!('subjects' in step)) yield step;
         else plan.add(step.subjects.filter(({ id }) => !known.has(id)));
         if (plan.isFull) yield* plan.write();

@@ -2,8 +2,10 @@ import type { ListedObject, ObjectStore } from '../../aws/object-store.js';
 import { ValidationError } from '../../errors.js';
 import * as check from '../validate.js';
 import { type Glob, parseGlob } from './glob.js';
+import { isKeptByRun } from './journal/run-prefix.js';
 import { checkKeys, givenObjects, type ObjectKeys } from './keys.js';
 import { checkManifest, type ManifestAddress, manifestObjects } from './manifest.js';
+import type { MapOptions } from './options.js';
 
 /** Which objects of a bucket: those that pass everything that is given. What is read and does not pass counts as skipped. */
 export interface ObjectSelection {
@@ -36,6 +38,9 @@ export interface ObjectSelection {
    */
   manifest?: ManifestAddress;
 }
+
+/** Where the run, and others like it, keep what is nothing to work on. */
+export type RunPlaces = Pick<MapOptions, 'results' | 'journal'>;
 
 /** A record, so that none can be forgotten. */
 const OPTIONS: Record<keyof ObjectSelection, true> = {
@@ -77,16 +82,18 @@ export interface Selected {
 const LARGEST_PAGE = 1_000;
 
 /**
- * Reads the objects of a selection as they are asked for; `limit` is the caller's to count. Closing it closes what it reads from.
+ * Reads the objects of a selection as they are asked for; `limit` is the caller's to count. Closing it closes what it reads from. A listing
+ * is read as if no run kept anything in the bucket: it would have no end.
  *
  * @throws ValidationError for what is wrong in `keys` or the manifest; ScarError as S3's; what `keys` throws; the signal's reason
  */
 export async function* selectObjects(
   store: ObjectStore,
-  selection: ObjectSelection,
+  selection: ObjectSelection & RunPlaces,
   signal: AbortSignal,
 ): AsyncGenerator<Selected, undefined> {
-  const { keys, manifest, size = {}, modifiedSince, startAfter, prefix = '', suffix = '' } = selection;
+  const { bucket, keys, manifest, size = {}, modifiedSince, startAfter, prefix = '', suffix = '' } = selection;
+  const places = [selection.results, selection.journal];
   const glob = selection.glob === undefined ? undefined : parseGlob('glob', selection.glob);
   const { min = 0, max = Number.POSITIVE_INFINITY } = size;
   const passes = (object: ReadObject): boolean => {
@@ -100,7 +107,9 @@ export async function* selectObjects(
   };
   if (!keys && !manifest) {
     for await (const page of listedObjects(store, selection, glob, signal)) {
-      for (const object of page) yield { object, passes: passes(object) };
+      for (const object of page) {
+        if (!isKeptByRun(object.key, bucket, places)) yield { object, passes: passes(object) };
+      }
       // Whoever waits for a result gets it before another page is asked for.
       await turn();
     }

@@ -55,12 +55,24 @@ export class ObjectSubject implements Subject<MappedObject> {
   }
 }
 
-/** @param position - in the list that it is from, if that may have it more than once */
-export function objectId({ key, versionId, chunk }: ObjectInput, position?: number): string {
+/** Names an object of a run, or a chunk of one in the state that it was split in: the chunk of another state has another answer. */
+export function objectId({ key, versionId, chunk, eTag = '', position }: ObjectInput): string {
   const version = versionId === undefined ? '' : `\n${versionId}`;
-  const part = chunk === undefined ? '' : `\n@${chunk.index}`;
+  const part = chunk === undefined ? '' : `\n@${chunk.index} ${eTag}`;
   const place = position === undefined ? '' : `\n#${position}`;
   return key + version + part + place;
+}
+
+/** The object of a result by its ID, and if it was split, as it was then. */
+export function objectOfId(id: string, { key, versionId, size }: Omit<MappedObject, 'bucket'>): ObjectInput {
+  const object = versionId === undefined ? { key } : { key, versionId };
+  const rest = id.slice(objectId(object).length);
+  const [, part, eTag, position] = /^(\n@\d+ (\S*))?(?:\n#(\d+))?$/.exec(rest) ?? [];
+  return {
+    ...object,
+    ...(part !== undefined && { bytes: size, eTag }),
+    ...(position !== undefined && { position: Number(position) }),
+  };
 }
 
 /** One input of `map`. */

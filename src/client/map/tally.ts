@@ -42,7 +42,10 @@ export interface MapSummary {
   functionName: string;
   bucket: string;
   prefix: string;
-  /** Whether every object that matches has its result: listed = succeeded + failed + skipped. */
+  /**
+   * Whether every object that matches has its result: listed = succeeded + failed + skipped. With `retryFailed`, which runs nothing else, false if
+   * there are others that have none; those are not in `listed`.
+   */
   complete: boolean;
   /** Objects that the listing gave; always succeeded + failed + skipped + cancelled once the run is over. */
   listed: number;
@@ -91,6 +94,7 @@ export class Tally {
   #concurrency = 0;
   #listingDone = false;
   #expected: number | undefined;
+  #leftOut = 0;
   #started = 0;
   #succeeded = 0;
   #failed = 0;
@@ -166,6 +170,11 @@ export class Tally {
 
   listingDone(): void {
     this.#listingDone = true;
+  }
+
+  /** So many were read that have no result and get none in this sitting. */
+  leaveOut(subjects: number): void {
+    this.#leftOut += subjects;
   }
 
   /** So many there were when somebody counted. */
@@ -266,7 +275,7 @@ export class Tally {
     return {
       runId: this.#runId,
       ...this.#of,
-      complete: ended && this.#listingDone && finished === this.#started,
+      complete: ended && this.#listingDone && finished === this.#started && this.#leftOut === 0,
       listed: this.#started + this.#skipped,
       succeeded: this.#succeeded,
       failed: this.#failed,

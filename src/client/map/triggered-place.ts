@@ -1,7 +1,7 @@
 import { ValidationError } from '../../errors.js';
 import type { ClientContext } from '../context.js';
 import { describeTrigger, goesTo, notificationsOf, type TriggerDescription } from '../trigger.js';
-import { runPrefix } from './journal/place.js';
+import { runPrefix } from './journal/run-prefix.js';
 import type { MapOptions } from './options.js';
 
 /**

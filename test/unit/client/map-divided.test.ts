@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { MapItem } from '../../../src/client/map/item.js';
 import type { S3EventRecord } from '../../../src/contract/index.js';
 import { answer, response } from './answers.js';
 import { aws, collect, names } from './mapped-bucket.js';
@@ -143,6 +145,111 @@ describe('the journal of a map in batches', () => {
     await expect(collect(run)).rejects.toMatchObject({ code: 'map-failed' });
     expect(linesOf(run.runId)).toHaveLength(11);
     expect(run.summary).toMatchObject({ succeeded: 8, failed: 2, complete: false });
+  });
+});
+
+/** Chunks of an object that is another one in the bucket by then fail, as the supervisor's condition has it. */
+describe('a map in chunks of an object that is replaced between its sittings', () => {
+  const key = 'in/a.csv';
+
+  /** What S3 has, and what of it was run: `content/start-end`. */
+  function replaceable() {
+    const bucket = aws({ objects: [] });
+    const state: { eTag: string; bytes: number; isThere: boolean; isDown: boolean } = {
+      eTag: 'old',
+      bytes: 30,
+      isThere: true,
+      isDown: false,
+    };
+    const ran: string[] = [];
+    const sent: string[] = [];
+    bucket.s3.on(ListObjectsV2Command).callsFake(() => ({
+      Contents: state.isThere ? [{ Key: key, Size: state.bytes, ETag: `"${state.eTag}"` }] : [],
+    }));
+    bucket.s3.on(HeadObjectCommand).callsFake(() => ({ ContentLength: state.bytes, ETag: `"${state.eTag}"` }));
+    bucket.lambda.on(InvokeCommand).callsFake(async (input) => {
+      const event = JSON.parse(Buffer.from(input.Payload).toString());
+      sent.push(event.scar.idempotencyKeys[0]);
+      const [{ s3, scar }] = event.Records as [S3EventRecord];
+      const chunk = scar?.chunk as NonNullable<typeof scar>['chunk'] & object;
+      const [outcome] = response().outcomes;
+      const own = { ...outcome, input: { bucket: 'photos', key, chunk: { index: chunk.index, count: chunk.count } } };
+      const isSame = state.isThere && s3.object.eTag === state.eTag;
+      if (isSame && !state.isDown) ran.push(`${state.eTag}/${chunk.start}-${chunk.end} of ${s3.object.size}`);
+      const failed = { ...own, status: 'failed', reason: 'stage-in', message: 'no', exitCode: null };
+      const requestId = `r-${sent.length}`;
+      return answer(response({ outcomes: [isSame && !state.isDown ? own : failed] as never, requestId }));
+    });
+    return { ...bucket, state, ran, sent };
+  }
+
+  const told = (items: readonly MapItem[]) =>
+    items.map(({ input, status }) => `${input?.chunk?.index} of ${input?.chunk?.count} ${status}`).toSorted();
+
+  it.each([undefined, [key, key]])('fails in those that are left, of the keys %j', async (keys) => {
+    const { map, resume, state, ran } = replaceable();
+    const list = keys && { keys };
+    const run = map({ chunk: { bytes: 10 }, journal: folder, concurrency: 1, ...list });
+    for await (const _ of run) break;
+    const before = ran.length;
+    expect(before).toBeLessThan(3);
+    state.eTag = 'new';
+    state.bytes = 70;
+    const rest = resume(run.runId, { journal: folder, ...list });
+    const items = (await collect(rest)).slice(0, 3);
+    expect(told(items)).toEqual([0, 1, 2].map((index) => `${index} of 3 ${index < before ? 'succeeded' : 'failed'}`));
+    expect(new Set(items.filter(({ status }) => status === 'failed').map(({ reason }) => reason))).toEqual(
+      new Set(['stage-in']),
+    );
+    // The second place in the list had no result: it is an object of its own, and split as it is now.
+    expect(ran.slice(before).every((one) => one.startsWith('new/') && one.endsWith('of 70'))).toBe(true);
+    expect(ran).toHaveLength(before + (keys ? 7 : 0));
+    expect(rest.summary.complete).toBe(true);
+  });
+
+  it('does not run again those that failed', async () => {
+    const { map, resume, state, ran } = replaceable();
+    state.isDown = true;
+    const run = map({ chunk: { bytes: 10 }, journal: folder });
+    await collect(run);
+    state.isDown = false;
+    state.eTag = 'new';
+    state.bytes = 70;
+    const retried = resume(run.runId, { journal: folder, retryFailed: true });
+    expect(told(await collect(retried))).toEqual([0, 1, 2].map((index) => `${index} of 3 failed`));
+    expect(ran).toEqual([]);
+    // Had it come back as it was, they would run.
+    state.eTag = 'old';
+    state.bytes = 30;
+    const again = resume(run.runId, { journal: folder, retryFailed: true });
+    expect(told(await collect(again))).toEqual([0, 1, 2].map((index) => `${index} of 3 succeeded`));
+    expect(ran.toSorted()).toEqual(['old/0-10 of 30', 'old/10-20 of 30', 'old/20-30 of 30']);
+  });
+
+  it('misses none of one that was deleted', async () => {
+    const { map, resume, state, ran } = replaceable();
+    const run = map({ chunk: { bytes: 10 }, journal: folder, concurrency: 1 });
+    for await (const _ of run) break;
+    const before = ran.length;
+    state.isThere = false;
+    const items = await collect(resume(run.runId, { journal: folder }));
+    expect(told(items)).toEqual([0, 1, 2].map((index) => `${index} of 3 ${index < before ? 'succeeded' : 'failed'}`));
+  });
+
+  it('asks for no answer of the old one under the new', async () => {
+    const { map, resume, state, sent } = replaceable();
+    const run = map({ chunk: { bytes: 100 }, journal: folder });
+    await collect(run);
+    // As if the process had been killed before the result was written.
+    const file = join(folder, `${run.runId}.jsonl`);
+    writeFileSync(file, `${readFileSync(file, 'utf8').split('\n')[0]}\n`);
+    await collect(resume(run.runId, { journal: folder }));
+    expect(sent).toHaveLength(2);
+    expect(new Set(sent).size).toBe(1);
+    writeFileSync(file, `${readFileSync(file, 'utf8').split('\n')[0]}\n`);
+    state.eTag = 'new';
+    expect(told(await collect(resume(run.runId, { journal: folder })))).toEqual(['0 of 1 succeeded']);
+    expect(new Set(sent).size).toBe(2);
   });
 });
 

@@ -1,7 +1,10 @@
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MapItem } from '../../../src/client/map/item.js';
 import { mapOverBucket } from '../../../src/client/map-over-bucket.js';
 import { type S3Engine, startS3Engine } from '../../support/s3-engine.js';
+import { answer, response } from './answers.js';
 import { collect, names } from './mapped-bucket.js';
 import { queuedBucket } from './queued-bucket.js';
 
@@ -79,6 +82,22 @@ describe('resumeMap of an asynchronous run with retryFailed', () => {
     expect(executions()).toEqual(['1', '2', '3', '4']);
   });
 
+  it('needs no list of the keys that the run had', async () => {
+    const { map, resume, state, sent } = await queuedBucket(s3, names(5));
+    state.failing = /0001/;
+    const run = map({ keys: names(3) });
+    await collect(run);
+    state.failing = /^$/;
+    const again = resume(run.runId, { retryFailed: true });
+    const totals: (number | undefined)[] = [];
+    again.on('progress', ({ total }) => totals.push(total));
+    expect(told(await collect(again))).toEqual(names(3).map((key) => `${key} succeeded`));
+    expect(totals.filter((total) => total !== undefined && total !== 3)).toEqual([]);
+    expect(sent).toHaveLength(4);
+    await expect(resume(run.runId, { retryFailed: true }).plan()).rejects.toThrow(/^keys must be given again/);
+    await expect(collect(resume(run.runId))).rejects.toThrow(/^keys must be given again/);
+  });
+
   it('says that all is sent when the retries are', async () => {
     const { map, resume, attach, state, sent } = await queuedBucket(s3, names(3));
     state.failing = /000[02]/;
@@ -109,6 +128,42 @@ describe('resumeMap of an asynchronous run with retryFailed', () => {
   });
 });
 
+describe('resumeMap of an asynchronous run with a limit', () => {
+  it('counts first what was sent', async () => {
+    const { bucket, map, resume, sent } = await queuedBucket(s3, names(4));
+    const run = map({ limit: 2 });
+    await collect(run);
+    await s3.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: first }));
+    const rest = resume(run.runId);
+    expect(told(await collect(rest))).toEqual([`${first} succeeded`, `${second} succeeded`]);
+    expect(rest.summary).toMatchObject({ complete: true, listed: 2 });
+    expect(sent).toHaveLength(2);
+  });
+});
+
+describe('resumeMap of an asynchronous run in chunks', () => {
+  it('splits as it was what was planned in part, whatever is there now', async () => {
+    const { bucket, map, resume, journal, sent } = await queuedBucket(s3, []);
+    const put = (bytes: number) =>
+      s3.client.send(new PutObjectCommand({ Bucket: bucket, Key: first, Body: 'x'.repeat(bytes) }));
+    await put(150);
+    const run = map({ chunk: { bytes: 1 }, queueLimit: 2 });
+    for await (const _ of run) break;
+    const planned = async () => (await journal(run.runId)).flatMap((line) => ('number' in line ? [line.object] : []));
+    const before = await planned();
+    expect(before).toHaveLength(100);
+    await put(200);
+    const rest = resume(run.runId);
+    expect(await collect(rest)).toHaveLength(150);
+    const after = await planned();
+    expect(after.map(({ chunk }) => chunk?.index)).toEqual(Array.from({ length: 150 }, (_, index) => index));
+    expect(new Set(after.map(({ eTag, chunk }) => `${eTag} ${chunk?.count}`))).toEqual(
+      new Set([`${before[0]?.eTag} 150`]),
+    );
+    expect(new Set(sent.map(([, key]) => key)).size).toBe(150);
+  });
+});
+
 describe('an asynchronous run that its completion ends', () => {
   it('does not say that all is sent, so that what is left can be', async () => {
     const { map, journal } = await queuedBucket(s3, names(20));
@@ -132,5 +187,49 @@ describe('attachMap to a run that is not asynchronous', () => {
     const message = /^runId must be the ID of a run of mode async; received "one of mode sync"\..*resumeMap\('/;
     await expect(collect(attach(run.runId))).rejects.toThrow(message);
     await expect(attach(run.runId).plan()).rejects.toThrow(message);
+  });
+});
+
+describe('a run that keeps its journal and answers in the bucket that it maps', () => {
+  /** What somebody else keeps below the same prefix, and what an earlier run has left there. */
+  const own = 'scar-runs/notes.txt';
+  const earlier = 'scar-runs/20261128-174501-3f09a1b2c4/answers/0000000000-1';
+  const all = [...names(3), own].toSorted();
+  const keysOf = (items: readonly MapItem[]) => items.map(({ key }) => key).toSorted();
+
+  it('works on neither in mode async, however often it is resumed', async () => {
+    const { bucket, map, resume, attach, ran } = await queuedBucket(s3, [...all, earlier]);
+    const results = { bucket };
+    const run = map({ results });
+    expect(keysOf(await collect(run))).toEqual(all);
+    expect(run.summary).toMatchObject({ complete: true, listed: 4, skipped: 0 });
+    for (const later of [
+      resume(run.runId, { journal: results }),
+      resume(run.runId, { journal: results, retryFailed: true }),
+      attach(run.runId, { results }),
+    ]) {
+      expect(await later.plan()).toMatchObject({ objects: 4, skipped: 0 });
+      const totals = new Set<number | undefined>();
+      later.on('progress', ({ total }) => totals.add(total));
+      expect(keysOf(await collect(later))).toEqual(all);
+      expect(later.summary).toMatchObject({ complete: true, listed: 4, skipped: 0 });
+      totals.delete(undefined);
+      expect([...totals]).toEqual([4]);
+    }
+    expect(ran).toHaveLength(4);
+  });
+
+  it('works on neither in mode sync', async () => {
+    const { bucket, context, lambda, resume } = await queuedBucket(s3, [...all, earlier]);
+    lambda.on(InvokeCommand).callsFake(async () => answer(response()));
+    const journal = { bucket, prefix: 'runs/' };
+    // Another place's runs are objects as others are.
+    await s3.client.send(new PutObjectCommand({ Bucket: bucket, Key: earlier.replace('scar-', ''), Body: '' }));
+    const run = mapOverBucket(context, 'gray', { bucket, journal });
+    expect(keysOf(await collect(run))).toEqual([...all, earlier].toSorted());
+    const rest = resume(run.runId, { journal });
+    expect(await rest.plan()).toMatchObject({ objects: 5, skipped: 0 });
+    expect(await collect(rest)).toHaveLength(5);
+    expect(rest.summary).toMatchObject({ complete: true, listed: 5, replayed: 5 });
   });
 });

@@ -181,6 +181,78 @@ describe('resumeMap', () => {
     expect(new Set(eventsOf(bucket).map((event) => event.scar.idempotencyKeys[0])).size).toBe(3);
   });
 
+  it('refuses keys of a run that had none, which it would run again', async () => {
+    const bucket = aws({ objects: names(4) });
+    const run = bucket.map({ journal: folder });
+    await collect(run);
+    const resumed = bucket.resume(run.runId, { journal: folder, keys: names(1) });
+    await expect(collect(resumed)).rejects.toThrow(/^keys must not be given, as mapOverBucket had none/);
+    await expect(resumed.plan()).rejects.toThrow(/^keys must not be given/);
+    expect(bucket.invoked()).toBe(4);
+  });
+
+  it('counts what has a result first in the limit, whether it is there or not', async () => {
+    const bucket = aws({ objects: names(5) });
+    const run = bucket.map({ journal: folder, limit: 3, concurrency: 1 });
+    await take(run, 2);
+    const done = lines(journalOf(run)).length - 1;
+    const later = aws({ objects: ['in/000.jpg', ...names(5).slice(1)] });
+    const rest = later.resume(run.runId, { journal: folder });
+    const items = await collect(rest);
+    expect(items).toHaveLength(3);
+    expect(keysOf(items)).toContain('in/0000.jpg');
+    expect(later.invoked()).toBe(3 - done);
+    const again = aws({ objects: names(9).slice(1) });
+    expect(keysOf(await collect(again.resume(run.runId, { journal: folder })))).toEqual(keysOf(items));
+    expect(again.invoked()).toBe(0);
+  });
+
+  it('runs again what failed, whatever comes before it by now in the limit', async () => {
+    const bucket = aws({ objects: names(5) });
+    bucket.behaviour.invoke = async () => failure();
+    const run = bucket.map({ journal: folder, limit: 2 });
+    await collect(run);
+    const later = aws({ objects: ['in/000.jpg', 'in/000a.jpg', ...names(5)] });
+    const retried = later.resume(run.runId, { journal: folder, retryFailed: true });
+    expect(keysOf(await collect(retried))).toEqual(names(2));
+    expect(retried.summary).toMatchObject({ complete: true, succeeded: 2, listed: 2 });
+    expect(later.invoked()).toBe(2);
+  });
+
+  it.each([[undefined], [4]])(
+    'says of retries that the run is incomplete if it is, with the limit %j',
+    async (limit) => {
+      const bucket = aws({ objects: names(10) });
+      bucket.behaviour.invoke = async (key) => (/0000/.test(key) ? failure() : answer(response()));
+      const run = bucket.map({ journal: folder, concurrency: 1, ...(limit && { limit }) });
+      await take(run, 2);
+      bucket.behaviour.invoke = async () => answer(response());
+      const ran = bucket.invoked();
+      const retry = async () => {
+        const retried = bucket.resume(run.runId, { journal: folder, retryFailed: true });
+        const items = await collect(retried);
+        expect(items.every(({ status }) => status === 'succeeded')).toBe(true);
+        return retried.summary;
+      };
+      expect(await retry()).toMatchObject({ complete: false, succeeded: ran, listed: ran });
+      // Nothing has failed by now, and it is no more complete.
+      expect(await retry()).toMatchObject({ complete: false, succeeded: ran });
+      await collect(bucket.resume(run.runId, { journal: folder }));
+      expect(await retry()).toMatchObject({ complete: true, succeeded: limit ?? 10 });
+      expect(bucket.invoked()).toBe((limit ?? 10) + 1);
+    },
+  );
+
+  it('counts each place of given keys in the limit', async () => {
+    const bucket = aws({ objects: [] });
+    const keys = ['in/a\n#7', 'in/b', 'in/a\n#7', 'in/c'];
+    const run = bucket.map({ journal: folder, keys, limit: 3, concurrency: 1 });
+    await take(run, 1);
+    const rest = bucket.resume(run.runId, { journal: folder, keys });
+    expect(keysOf(await collect(rest))).toEqual(['in/a\n#7', 'in/a\n#7', 'in/b']);
+    expect(bucket.invoked()).toBe(3);
+  });
+
   it('lets one process at a time go on', async () => {
     const bucket = aws({ objects: names(3) });
     bucket.behaviour.invoke = hang;

@@ -25,7 +25,7 @@ export type StoredOptions = Omit<MapOptions, 'keys' | 'signal' | 'journal' | 'mo
   givenKeys?: boolean;
 };
 
-/** `20261128-174501-k3j9x2qa`: sorts by time, and is nobody else's. */
+/** `20261128-174501-3f09a1b2c4`: sorts by time, and is nobody else's. */
 export function newRunId(now = new Date()): string {
   const time = now
     .toISOString()

@@ -5,6 +5,7 @@ import { ValidationError } from '../../../errors.js';
 import { checkResults, type ResultsPlace } from '../options.js';
 import { FileStore, type JournalMode } from './file-store.js';
 import { ObjectsStore } from './objects-store.js';
+import { runPrefix } from './run-prefix.js';
 import type { JournalStore } from './store.js';
 
 /** A folder, `true` for the usual one, or a place in a bucket. */
@@ -23,11 +24,6 @@ export function checkJournal(journal: unknown): void {
 export function checkRunId(runId: unknown, option = 'runId'): asserts runId is string {
   if (typeof runId === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(runId)) return;
   throw new ValidationError(option, 'be the ID of a run, as in run.runId', runId);
-}
-
-/** Everything of a run in a bucket begins with it. */
-export function runPrefix({ prefix = 'scar-runs/' }: ResultsPlace, runId: string): string {
-  return `${prefix}${runId}/`;
 }
 
 /** Where functions leave the answers of a run. */

@@ -90,11 +90,12 @@ describe('the inputs of a map', () => {
     const delimiter = { base64: 'AA==' };
     const [first, second] = [0, 1].map((index) => ({
       key: 'a',
+      position: 0,
       bytes: 10,
       eTag: '"e-a"',
       chunk: { start: index * 6, end: [6, 10][index], index, count: 2, delimiter },
     }));
-    expect(inputs).toEqual([first, second, { key: 'none' }]);
+    expect(inputs).toEqual([first, second, { key: 'none', position: 1 }]);
     expect(recordOf(inputs[1] as ObjectInput)).toMatchObject({
       s3: { object: { key: 'a', size: 10, eTag: 'e-a' } },
       scar: { chunk: { start: 6, end: 10, index: 1, count: 2, delimiter } },
