@@ -4,7 +4,7 @@ import { type ClientContext, underClient } from './context.js';
 import type { OutputOptions } from './function-options.js';
 import { checkOutput } from './function-options.js';
 import type { MapCompletion } from './map/completion.js';
-import type { MapItem } from './map/item.js';
+import type { CallItem, MapItem } from './map/item.js';
 import { checkMapOptions, type MapOptions } from './map/options.js';
 import type { MapRun } from './map/run.js';
 import type { MapSummary } from './map/tally.js';
@@ -194,13 +194,11 @@ class Reduction {
     const outputs: OutputObject[][] = [];
     for await (const item of mapInputs(this.#context, this.#reduce.function, calls, this.#options)) {
       if (item.status === 'failed') throw item.error;
+      if (item.outputs.length !== 1) throw notOne(this.#reduce.function, item);
       outputs[item.index] = item.outputs;
     }
     this.containers += groups.length;
-    const all = outputs.flat();
-    if (all.length > groups.length) throw tooMuch(this.#reduce.function, groups.length, all.length);
-    if (all.length === 0) throw nothingToReduce(this.#reduce.function);
-    return all;
+    return outputs.flat();
   }
 
   #part(level: number, index: number): OutputOptions {
@@ -220,21 +218,18 @@ function grouped(outputs: readonly OutputObject[], size: number): ObjectReferenc
   return groups;
 }
 
-function nothingToReduce(reducer?: string): ScarError {
-  const who = reducer === undefined ? "The map's containers" : `The containers of ${reducer}`;
-  return new ScarError(
-    'invocation-failed',
-    `${who} must leave files in their output folder to reduce; they left none`,
-    { context: { reducer } },
-  );
+function nothingToReduce(): ScarError {
+  const message = "The map's containers must leave files in their output folder to reduce; they left none";
+  return new ScarError('invocation-failed', message);
 }
 
-/** It would never come to one. */
-function tooMuch(reducer: string, containers: number, outputs: number): ScarError {
+/** Of more it would never come to one, and of none the result would lack what the container was given. */
+function notOne(reducer: string, { outputs, requestId, call }: CallItem): ScarError {
+  const { length } = outputs;
   return new ScarError(
     'invocation-failed',
-    `A container of ${reducer} must leave one file; ${containers} left ${outputs}`,
-    { context: { reducer, containers, outputs } },
+    `Each container of ${reducer} must leave one file in its output folder, be it empty; one of ${call.inputs?.length} inputs left ${length}`,
+    { context: { reducer, outputs: length, requestId } },
   );
 }
 

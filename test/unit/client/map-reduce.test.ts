@@ -21,8 +21,8 @@ function reducing(keys: string[], left: (key: string) => Left = named) {
   const mocked = aws({ objects: [] });
   const stored = new Set(keys);
   const joined: string[][] = [];
-  /** Replaced by tests that hold a reducer. */
-  const behaviour = { join: async (_inputs: string[]) => {} };
+  /** Replaced by tests that hold a reducer, or have it leave something else. */
+  const behaviour = { join: async (_inputs: string[]) => {}, files: (_inputs: string[]) => ['all'] };
   mocked.s3.on(ListObjectsV2Command).callsFake(({ Prefix = '' }) => {
     const deleted = deletedKeys(mocked.s3);
     const found = [...stored].filter((key) => key.startsWith(Prefix) && !deleted.includes(key));
@@ -42,7 +42,7 @@ function reducing(keys: string[], left: (key: string) => Left = named) {
     // It runs to its end, whether or not somebody waits for it.
     const ran = behaviour.join(inputs).then(() => stored.add(`${prefix}all`));
     await Promise.race([ran, hang('', abortSignal(mocked.lambda))]);
-    return leave({ outputs: [object(`${prefix}all`)] });
+    return leave({ outputs: behaviour.files(inputs).map((name) => object(`${prefix}${name}`)) });
   });
   const reduce = (options: Partial<MapOptions> = {}, more: Partial<ReduceOptions> = {}) =>
     mapReduce(
@@ -70,6 +70,26 @@ const failing: Left = {
   exitCode: 1,
   outputs: [],
 } as Left;
+
+describe('a reducer', () => {
+  const keys = ['in/a', 'in/b', 'in/c', 'in/d'];
+
+  it.each([
+    [0, []],
+    [2, ['all', 'more']],
+  ])('must leave one file, not %i, also where others make up for it', async (count, names) => {
+    const { reduce, behaviour, parts } = reducing(keys);
+    const rest = count === 0 ? ['all', 'more'] : [];
+    behaviour.files = (inputs) => (inputs[0] === 'out/a' ? names : rest);
+    await expect(reduce({ concurrency: 1 }, { fanIn: 2 })).rejects.toMatchObject({
+      code: 'invocation-failed',
+      message: expect.stringMatching(
+        new RegExp(`^Each container of join must leave one file .*; one of 2 inputs left ${count}$`),
+      ),
+    });
+    expect(parts()).toEqual([]);
+  });
+});
 
 describe('mapReduce', () => {
   it('has the reducers get what containers left, in the order of the objects, and removes what lies between', async () => {
