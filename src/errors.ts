@@ -153,6 +153,15 @@ function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   // JSON has neither NaN nor what is no date.
   if (typeof value === 'number' || (value instanceof Date && Number.isNaN(value.getTime()))) return String(value);
-  const text = typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'bigint' ? `${value}n` : (json(value) ?? String(value));
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}
+
+/** Undefined for what has no JSON, as it leads back to itself or has a bigint in it. */
+function json(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }

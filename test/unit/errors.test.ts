@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ValidationError } from '../../src/errors.js';
 
+const circular: { self?: unknown } = {};
+circular.self = circular;
+
 describe('ValidationError', () => {
   it.each([
     [Number.NaN, 'NaN'],
@@ -12,6 +15,8 @@ describe('ValidationError', () => {
     [null, 'null'],
     [undefined, 'nothing'],
     [5n, '5n'],
+    [{ size: 5n }, '[object Object]'],
+    [circular, '[object Object]'],
   ])('shows what came: %s', (value, shown) => {
     expect(new ValidationError('limit', 'be right', value).message).toBe(`limit must be right; received ${shown}`);
   });
