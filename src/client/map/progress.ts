@@ -42,9 +42,11 @@ export class ProgressTeller {
     if (!this.#isHeard()) return;
     this.#toldAt = performance.now();
     const progress = this.#tally.progress(this.#onTheWay());
-    // Not before the first result, which nothing is to delay.
-    if (progress.total === undefined && progress.done > progress.skipped) this.#counting ??= this.#countAhead();
     this.#tell(progress);
+    // Not before the first result, which nothing is to delay.
+    const hasResults = progress.done > progress.skipped;
+    if (progress.total === undefined && hasResults && !this.#ended.signal.aborted)
+      this.#counting ??= this.#countAhead();
   }
 
   /** Counts no longer. */

@@ -100,8 +100,8 @@ export async function prepareWork<Own extends object>(
   };
   run.whenConcurrencyChanges(change);
   // It may have been changed while all this was asked for.
-  const now = run.wanted() ?? wanted;
-  if (now !== wanted) await change(now as number);
+  const latest = run.wanted();
+  if (latest !== undefined && latest !== wanted) await change(latest);
   run.whenAsked(() => admission.onTheWay);
   return {
     context,

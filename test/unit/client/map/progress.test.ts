@@ -111,6 +111,18 @@ describe('the progress of a run', () => {
     expect({ counting, stopped }).toEqual({ counting: true, stopped: true });
   });
 
+  it('does not begin to count when the run is over', async () => {
+    // What is skipped makes the first event; the result comes before it is time for the next one.
+    const { map, pages, lambda } = aws({ objects: { 'in/': 0, 'in/a': 1, 'in/b': 1, 'in/c': 1, 'in/d': 1 } });
+    const run = map({ concurrency: 1 });
+    const told = totals(run);
+    for await (const _ of run) break;
+    const asked = lambda.calls().length;
+    await idle();
+    expect(told).toEqual([undefined]);
+    expect([pages(), lambda.calls().length]).toEqual([1, asked]);
+  });
+
   it('does not read twice what can be read once', async () => {
     const { map, context } = aws({ objects: [] });
     const run = map({ keys: names(3).values(), concurrency: 1 });
